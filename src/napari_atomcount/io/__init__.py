@@ -1,0 +1,1 @@
+"""Files: readers, tables, figures."""

@@ -1,0 +1,5 @@
+"""The headless command line ``napari-atomcount``; imports neither Qt nor napari (`gui` does, when it runs)."""
+
+from napari_atomcount.cli.app import main
+
+__all__ = ["main"]

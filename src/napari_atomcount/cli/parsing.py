@@ -1,0 +1,51 @@
+"""The little languages of the options: ``Y[,X]``, ``START:STOP``, ``Y0:Y1,X0:X1``. Wrong ones are wrong usage (2)."""
+
+import math
+
+import typer
+
+
+def pixel_size(text: str | None) -> tuple[float, float] | None:
+    """``Y[,X]`` in nm; one number is meant for both axes."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(math.isfinite(n) and n > 0 for n in numbers):
+        raise typer.BadParameter(f"--pixel-size-nm takes one or two positive numbers, Y[,X], not {text!r}")
+    return numbers[0], numbers[-1]
+
+
+def frame_range(text: str | None) -> tuple[int, int | None] | None:
+    """``START:STOP``, STOP excluded; either may be left out."""
+    if text is None:
+        return None
+    return _range(text, "--frames takes START:STOP with 0 <= START < STOP")
+
+
+def region(text: str | None) -> tuple[int, int, int, int] | None:
+    """``Y0:Y1,X0:X1`` in px, ends excluded; all four are needed."""
+    if text is None:
+        return None
+    problem = "--roi takes Y0:Y1,X0:X1 in px with 0 <= Y0 < Y1 and 0 <= X0 < X1"
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise typer.BadParameter(f"{problem}, not {text!r}")
+    (y0, y1), (x0, x1) = (_range(part, problem) for part in parts)
+    if y1 is None or x1 is None:
+        raise typer.BadParameter(f"{problem}, not {text!r}")
+    return y0, y1, x0, x1
+
+
+def _range(text: str, problem: str) -> tuple[int, int | None]:
+    start, colon, stop = text.partition(":")
+    try:
+        first = int(start) if start.strip() else 0
+        last = int(stop) if stop.strip() else None
+    except ValueError:
+        first, last = -1, None
+    if not colon or first < 0 or (last is not None and last <= first):
+        raise typer.BadParameter(f"{problem}, not {text!r}")
+    return first, last

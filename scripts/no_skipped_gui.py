@@ -10,7 +10,8 @@ import xml.etree.ElementTree as ET
 def skipped_gui_tests(path: str) -> tuple[list[str], int]:
     """(names of the skipped tests under tests/gui, number of all tests there) of a JUnit file."""
     cases = [case for case in ET.parse(path).iter("testcase") if ".gui" in case.get("classname", "")]
-    return [f"{c.get('classname')}::{c.get('name')}" for c in cases if c.find("skipped") is not None], len(cases)
+    skipped = [case for case in cases if case.find("skipped") is not None]
+    return [f"{case.get('classname')}::{case.get('name')}" for case in skipped], len(cases)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The verbs put together. Each module imports what is heavy inside its verb, so that ``--help`` stays quick."""
+"""The verbs put together. Heavy imports lie inside the verbs, so that ``--help`` stays quick."""
 
 from typing import Annotated
 

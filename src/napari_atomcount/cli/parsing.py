@@ -1,4 +1,4 @@
-"""The little languages of the options: ``Y[,X]``, ``START:STOP``, ``Y0:Y1,X0:X1``. Wrong ones are wrong usage (2)."""
+"""The little languages of the options: ``Y[,X]``, ``START:STOP``, ``Y0:Y1,X0:X1``. Errors exit with 2."""
 
 import math
 

@@ -1,0 +1,171 @@
+"""What the figures are drawn with: a canvas of column width with a scale bar, discs in nm, legends.
+
+matplotlib is imported when something is drawn, without pyplot: no screen and no global state is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_atomcount.io import palette
+from napari_atomcount.records.calibration import Calibration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_MM = 85.0
+DPI = 400
+MM_PER_INCH = 25.4
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 7.0,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 7.0,
+    "axes.labelsize": 7.0,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "lines.linewidth": 0.9,
+    "svg.fonttype": "none",  # text stays text, for the journal's own editor
+    "svg.hashsalt": "napari-atomcount",  # the same data give the same file
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's defaults replaced by the journal's sizes for the time of one drawing."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(cast(Any, STYLE)):
+        yield
+
+
+def units_per_px(calibration: Calibration) -> tuple[float, float]:
+    """(y, x) nm per px, or 1 px per px without a pixel size."""
+    return calibration.pixel_size_nm or (1.0, 1.0)
+
+
+def to_units(
+    y: pd.Series[Any], x: pd.Series[Any], calibration: Calibration
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions in px to the axes' unit: nm, or px without a pixel size."""
+    per_y, per_x = units_per_px(calibration)
+    return y.to_numpy(float) * per_y, x.to_numpy(float) * per_x
+
+
+def canvas(image: NDArray[Any], calibration: Calibration, title: str) -> tuple[Figure, Axes]:
+    """A figure of column width with the image in grey and a scale bar."""
+    from matplotlib.figure import Figure
+    from matplotlib_scalebar.scalebar import ScaleBar
+
+    per_y, per_x = units_per_px(calibration)
+    rows, cols = image.shape
+    height = WIDTH_MM * 0.84 * np.clip(rows * per_y / (cols * per_x), 0.3, 1.6) + 8.0
+    figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, height / MM_PER_INCH), layout="constrained")
+    axes = figure.subplots()
+    pixels = np.asarray(image, float)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (float(np.percentile(finite, p)) if finite.size else 0.0 for p in (0.5, 99.5))
+    # pixel centres lie on integers, so the image begins half a pixel before 0
+    extent = (-0.5 * per_x, (cols - 0.5) * per_x, (rows - 0.5) * per_y, -0.5 * per_y)
+    axes.imshow(
+        pixels, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, interpolation="nearest"
+    )
+    axes.set_title(title)
+    if calibration.pixel_size_nm is not None:
+        axes.set(xticks=[], yticks=[])
+        bar = ScaleBar(
+            1.0,
+            "nm",
+            fixed_value=_round_length(0.22 * cols * per_x),
+            fixed_units="nm",
+            location="lower left",
+            color="white",
+            box_color="black",
+            box_alpha=0.6,
+            width_fraction=0.015,
+            border_pad=0.4,
+        )
+        axes.add_artist(bar)
+    else:
+        axes.set(xlabel="x (px; pixel size unknown)", ylabel="y (px)")
+    return figure, axes
+
+
+def _round_length(length: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that is not longer, nm."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(max(step for step in (1, 2, 5) if step * power <= length * 1.001) * power)
+
+
+def disc_diameter(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
+    """A good part of the usual distance between neighbours, so that the image shows between discs."""
+    if len(y) < 2:
+        return 0.05 * float(max(np.max(y, initial=1.0), np.max(x, initial=1.0)))
+    places = np.column_stack([y, x])
+    distance = np.asarray(cKDTree(places).query(places, k=2)[0])
+    return 0.45 * float(np.median(distance[:, 1]))
+
+
+def discs(
+    axes: Axes,
+    y: NDArray[np.float64],
+    x: NDArray[np.float64],
+    diameter: float,
+    colours: NDArray[np.float64] | str,
+    *,
+    hollow: bool = False,
+    alpha: float | None = None,
+) -> None:
+    """Discs of a size in the axes' unit: they keep it at every zoom and print width."""
+    from matplotlib.collections import EllipseCollection
+    from matplotlib.colors import to_rgba_array
+
+    size = np.full(len(y), diameter)
+    edges: Any = colours
+    if not hollow:  # an edge that stands out from its disc
+        red, green, blue = to_rgba_array(colours).T[:3]
+        edges = np.where(0.21 * red + 0.72 * green + 0.07 * blue > 0.45, "black", "white")
+    discs = EllipseCollection(
+        size,
+        size,
+        np.zeros(len(y)),
+        units="xy",
+        offsets=np.column_stack([x, y]),
+        offset_transform=axes.transData,
+        facecolors="none" if hollow else colours,
+        edgecolors=edges,
+        linewidths=0.8 if hollow else 0.3,
+        alpha=alpha,
+    )
+    axes.add_collection(discs, autolim=False)
+
+
+def count_bar(figure: Figure, axes: Axes, top: int) -> None:
+    """The discrete legend of the counts 1..top."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    edges = np.arange(0.5, top + 1)
+    mappable = ScalarMappable(BoundaryNorm(edges, top), ListedColormap(palette.count_colours(top)))
+    step = 1 if top <= 14 else 2 if top <= 28 else 5
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.85, aspect=28, pad=0.02, ticks=range(1, top + 1, step))
+    bar.ax.tick_params(length=0)
+    bar.set_label("atoms in the column")
+
+
+def even_bar(figure: Figure, axes: Axes, name: str, label: str) -> None:
+    """The legend of a fraction in 0..1."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    mappable = ScalarMappable(Normalize(0.0, 1.0), ListedColormap(palette.colour_table(name)))
+    figure.colorbar(mappable, ax=axes, shrink=0.85, aspect=28, pad=0.02).set_label(label)

@@ -1,0 +1,1 @@
+"""The napari desk: the only part that knows Qt and napari."""

@@ -1,0 +1,144 @@
+"""What the desk's buttons do: open, run, follow, save. Starts jobs and hands their steps to the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_atomcount.gui import jobs
+from napari_atomcount.gui.run import Run
+from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.records.errors import AtomcountError
+from napari_atomcount.records.movie import Movie
+
+
+class Actions(QObject):
+    """The user's intentions as jobs on the session.
+
+    Signals
+    -------
+    opened(object)
+        A Movie was read.
+    several_datasets(object, list)
+        The path of a file and the names of its datasets: one must be chosen.
+    failed(str), noted(str)
+        Sentences for the user.
+    """
+
+    opened = Signal(object)
+    several_datasets = Signal(object, list)
+    failed = Signal(str)
+    noted = Signal(str)
+
+    def __init__(self, model: SessionModel, runner: jobs.JobRunner) -> None:
+        super().__init__()
+        self.model, self.runner = model, runner
+        self._follow_again = False
+
+    # -- movies ------------------------------------------------------------
+    def open_movie(self, path: Path, dataset: str | None = None) -> None:
+        """Read a movie; then ``opened`` or ``several_datasets`` is emitted."""
+
+        def on_step(step: jobs.Result) -> None:
+            if isinstance(step.value, Movie):
+                self.opened.emit(step.value)
+            else:
+                self.several_datasets.emit(path, step.value)
+
+        self.runner.start(lambda _stop: jobs.opening(path, dataset), on_step)
+
+    def calibrate(self, name: str, value: tuple[float, ...] | None) -> None:
+        """Take what the user typed for a quantity of the calibration."""
+        given: Any = value
+        if value is not None:
+            given = (value[0], value[-1]) if name == "pixel_size_nm" else value[0]
+        try:
+            self.model.calibrate(**{name: given})
+        except AtomcountError as error:
+            self.failed.emit(str(error))
+
+    # -- running -----------------------------------------------------------
+    def run_all(self) -> None:
+        """Run the frames that are missing, or all of them anew where none is; then follow."""
+        run = self._begin(fresh=self.model.run is not None and not self.model.run.missing)
+        if run is not None:
+            self._detect(run, run.missing, then_follow=run.n_frames > 1)
+
+    def run_frame(self, frame: int) -> None:
+        """Run one frame."""
+        run = self._begin(fresh=False)
+        if run is not None:
+            self._detect(run, [frame], then_follow=False)
+
+    def _begin(self, fresh: bool) -> Run | None:
+        try:
+            return self.model.begin_run(fresh)
+        except AtomcountError as error:
+            self.failed.emit(str(error))
+            return None
+
+    def _detect(self, run: Run, frames: list[int], then_follow: bool) -> None:
+        model, movie = self.model, self.model.movie
+        assert movie is not None
+        settings, load = model.settings, model.load_detector
+        if run.store is None:
+            run.store = jobs.make_store(movie, run.card)
+
+        def steps(stop: Event):
+            return jobs.detection(movie, run.card, run.store, frames, settings, load, stop)
+
+        def on_step(step: jobs.FrameDone) -> None:
+            model.add_frame(run, step.frame, step.columns, step.observed, step.warnings)
+
+        def on_end(complete: bool) -> None:
+            if complete and then_follow and run is model.run:
+                self.follow()
+
+        self.runner.start(steps, on_step, on_end)
+
+    # -- following ---------------------------------------------------------
+    def set_false_events(self, per_1000: float) -> None:
+        """Accept another number of false events; what has been followed is followed again."""
+        occupancy = self.model.settings.occupancy.model_copy(update={"false_events_per_1000": per_1000})
+        self.model.settings = self.model.settings.model_copy(update={"occupancy": occupancy})
+        if self.model.analysis is not None:
+            if self.runner.busy:
+                self._follow_again = True
+            else:
+                self.follow()
+
+    def follow(self) -> None:
+        """Follow the columns of the shown run through time."""
+        run, movie, model = self.model.run, self.model.movie, self.model
+        if run is None or movie is None or self.runner.busy:
+            return
+        columns, observed, settings = run.detected, dict(run.observed), model.settings
+
+        def on_end(_complete: bool) -> None:
+            if self._follow_again:
+                self._follow_again = False
+                self.follow()
+
+        self.runner.start(
+            lambda _stop: jobs.following(movie, columns, run.store, settings, run.card, observed),
+            lambda step: model.set_analysis(run, step.value),
+            on_end,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the shown analysis into a folder."""
+        analysis, movie = self.model.analysis, self.model.movie
+        if analysis is None or movie is None:
+            return
+        self.runner.start(
+            lambda _stop: jobs.saving(analysis, movie, folder),
+            lambda step: self.noted.emit(f"Saved in {step.value}."),
+        )
+
+    def stop(self) -> None:
+        """Stop the job that runs."""
+        self._follow_again = False
+        self.runner.stop()

@@ -1,0 +1,232 @@
+"""The dock: puts the sections under each other and wires them to the session, the jobs and the viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import napari
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from napari_atomcount.gui import dialogs
+from napari_atomcount.gui.actions import Actions
+from napari_atomcount.gui.export_section import ExportSection
+from napari_atomcount.gui.jobs import JobRunner
+from napari_atomcount.gui.layers import ResultLayers
+from napari_atomcount.gui.movie_section import MovieSection
+from napari_atomcount.gui.network_section import NetworkSection
+from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.gui.time_section import TimeSection
+from napari_atomcount.gui.trace_plot import TracePanel
+from napari_atomcount.gui.view_control import ViewControl
+from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, movie_of
+
+TRACE_DOCK = "Atom Count: trace"
+
+
+class AtomCountDock(QWidget):
+    """The desk of one viewer.
+
+    Parameters
+    ----------
+    napari_viewer
+        napari hands it in by this name.
+    model
+        The session; a new one by default.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer, model: SessionModel | None = None) -> None:
+        super().__init__()
+        self.setObjectName("atomcount_dock")
+        self.viewer = napari_viewer
+        self.model = model or SessionModel()
+        self.runner = JobRunner()
+        self.commands = Actions(self.model, self.runner)
+        self.layers = ResultLayers(napari_viewer, self.model)
+        self.trace = TracePanel()
+        self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace)
+        self.link = ViewerLink(napari_viewer)
+        self.movie, self.network = MovieSection(), NetworkSection()
+        self.time, self.export = TimeSection(), ExportSection()
+        self._closed = self._was_docked = False
+        self._lay_out()
+        self._wire_sections()
+        self._wire_state()
+        self._take_up_cards()
+        self._take_up_movie()
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(6, 4, 6, 4)
+        for section in (self.movie, self.network, self.time, self.export):
+            column.addWidget(section)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("atomcount_scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(390)
+        self.viewer.window.add_dock_widget(self.trace, name=TRACE_DOCK, area="bottom")
+
+    # -- wiring ------------------------------------------------------------
+    def _wire_sections(self) -> None:
+        commands = self.commands
+        self.movie.open_file_requested.connect(lambda: self._open(dialogs.ask_movie_file(self)))
+        self.movie.open_folder_requested.connect(lambda: self._open(dialogs.ask_movie_folder(self)))
+        self.movie.sample_requested.connect(self._open_sample)
+        self.movie.movie_chosen.connect(self._choose_movie)
+        self.movie.calibration_edited.connect(commands.calibrate)
+        self.movie.refused.connect(show_error)
+        self.network.card_chosen.connect(self.model.set_card)
+        self.network.run_all_requested.connect(commands.run_all)
+        self.network.run_frame_requested.connect(lambda: commands.run_frame(self.layers.frame))
+        self.network.stop_requested.connect(self._stop)
+        self.time.overlay_chosen.connect(self.view.set_overlay)
+        self.time.false_events_changed.connect(commands.set_false_events)
+        self.time.follow_requested.connect(commands.follow)
+        self.time.event_chosen.connect(self.view.show_event)
+        self.export.save_requested.connect(self._save)
+
+    def _wire_state(self) -> None:
+        model, runner = self.model, self.runner
+        model.movie_changed.connect(self._on_movie)
+        model.calibration_changed.connect(self._on_calibration)
+        model.card_changed.connect(self._on_card)
+        for signal in (model.run_changed, model.analysis_changed):
+            signal.connect(self._update)
+        model.frame_finished.connect(lambda _frame: self._update())
+        runner.busy_changed.connect(lambda _busy: self._update())
+        runner.progressed.connect(self.network.show_progress)
+        runner.failed.connect(show_error)
+        self.commands.failed.connect(show_error)
+        self.commands.noted.connect(show_info)
+        self.commands.opened.connect(model.set_movie)
+        self.commands.several_datasets.connect(self._ask_dataset)
+        self.link.movies_changed.connect(self._list_movies)
+        self.link.movie_added.connect(self._on_movie_added)
+        self.link.slider_moved.connect(self.view.on_slider)
+        self.link.clicked.connect(self.view.on_click)
+
+    def _take_up_cards(self) -> None:
+        cards = self.model.list_cards()
+        self.network.show_cards(cards)
+        self.model.set_card(cards[0] if cards else None)
+
+    def _take_up_movie(self) -> None:
+        layers = self.link.movie_layers()
+        self.model.set_movie(claim_layer(layers[-1]) if layers else None)
+
+    # -- movies ------------------------------------------------------------
+    def _open(self, path: Path | None, dataset: str | None = None) -> None:
+        if path is not None and not self.runner.busy:
+            self.commands.open_movie(path, dataset)
+
+    def _open_sample(self) -> None:
+        from napari_atomcount.resources import sample_movie
+
+        self._open(sample_movie())
+
+    def _ask_dataset(self, path: Path, names: list[str]) -> None:
+        def ask() -> None:
+            dataset = dialogs.ask_dataset(self, path.name, names)
+            if dataset is not None:
+                self._open(path, dataset)
+
+        QTimer.singleShot(0, ask)  # the job whose step this is has to end first
+
+    def _on_movie_added(self, layer) -> None:
+        if self.model.movie is None:
+            self.model.set_movie(movie_of(layer))
+
+    def _choose_movie(self, name: str) -> None:
+        layer = next((layer for layer in self.link.movie_layers() if layer.name == name), None)
+        if layer is not None and layer is not self.layers.movie_layer():
+            self.model.set_movie(claim_layer(layer))
+
+    def _list_movies(self) -> None:
+        shown = self.layers.movie_layer()
+        self.movie.show_choices(
+            [layer.name for layer in self.link.movie_layers()], shown.name if shown else None
+        )
+
+    # -- what has changed --------------------------------------------------
+    def _on_movie(self) -> None:
+        self.runner.stop()
+        self.layers.drop_results()
+        self.layers.show_movie()
+        self.view.on_slider()
+        self._list_movies()
+        self._show_calibration()
+
+    def _on_calibration(self) -> None:
+        self.layers.apply_geometry()
+        self.view.show_corner()
+        self._show_calibration()
+
+    def _on_card(self) -> None:
+        self.network.show_card(self.model.card)
+        self._show_calibration()
+
+    def _show_calibration(self) -> None:
+        self.movie.show_movie(self.model.movie)
+        self.network.show_domain(self.model.domain_warnings())
+        self._update()
+
+    def _update(self) -> None:
+        """Bring the sections in line with the session: what can be done, what there is."""
+        model, busy = self.model, self.runner.busy
+        run, movie = model.run, model.movie
+        ready = movie is not None and model.card is not None and movie.calibration.pixel_size_nm is not None
+        self.movie.set_busy(busy)
+        self.network.set_state(
+            has_movie=movie is not None,
+            can_run=ready,
+            busy=busy,
+            n_frames=0 if movie is None else movie.n_frames,
+        )
+        self.network.show_run(run, run is None or model.can_continue(run))
+        self.time.show_run(run, busy)
+        self.time.set_overlay(self.layers.overlay)
+        self.export.set_ready(
+            run is not None and run.analysis is not None and not run.analysis_is_stale and not busy
+        )
+
+    def _stop(self) -> None:
+        self.network.show_stopping()
+        self.commands.stop()
+
+    def _save(self) -> None:
+        movie = self.model.movie
+        if movie is not None:
+            home = movie.path.parent if movie.path is not None else Path.home()
+            folder = dialogs.ask_save_folder(self, home / f"{movie.name}_atomcount")
+            if folder is not None:
+                self.commands.save(folder)
+
+    # -- the end -----------------------------------------------------------
+    def event(self, event: QEvent) -> bool:
+        """Notice that napari took the dock away: it hands the widget no close event."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.shut_down()
+        return super().event(event)
+
+    def shut_down(self) -> None:
+        """Let go of the viewer and stop the job; what it would still deliver is dropped."""
+        if self._closed:
+            return
+        self._closed = True
+        self.link.close()
+        self.runner.abandon()
+        try:
+            self.viewer.window.remove_dock_widget(self.trace)
+        except (LookupError, RuntimeError):
+            pass  # the window, or the user, has already removed it

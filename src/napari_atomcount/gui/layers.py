@@ -1,0 +1,275 @@
+"""The result layers in the viewer: views, rebuilt from the tables, found by object and not by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from napari.components import ViewerModel
+from napari.layers import Layer, Points
+
+from napari_atomcount.gui import points
+from napari_atomcount.gui.geometry import MOVIE_KEY, Geometry, movie_layer
+from napari_atomcount.gui.lazy import LazyFrames, draw_labels
+from napari_atomcount.gui.run import Run
+from napari_atomcount.gui.session_model import SessionModel
+
+COLUMNS, LABELS, CONFIDENCE, OCCUPANCY, EVENTS = (
+    "columns",
+    "column labels",
+    "confidence",
+    "occupancy",
+    "events",
+)
+SELECTED = "selected site"
+LABEL_RADIUS_NM = 0.07
+
+
+class ResultLayers:
+    """Makes the layers of a session and keeps their contents the tables'.
+
+    A layer that the user deleted stays away until the next run or until its overlay is chosen again; one that
+    was renamed is still ours; one of the user's own that has our name is never touched.
+
+    Parameters
+    ----------
+    viewer
+        Where they live.
+    model
+        What they show.
+    """
+
+    def __init__(self, viewer: ViewerModel, model: SessionModel) -> None:
+        self.viewer, self.model = viewer, model
+        self.overlay = COLUMNS
+        self.frame = 0
+        self._layers: dict[str, Layer] = {}
+
+    # -- finding -----------------------------------------------------------
+    def get(self, role: str) -> Layer | None:
+        """Our layer of this role, unless the user deleted it."""
+        layer = self._layers.get(role)
+        return layer if layer is not None and layer in self.viewer.layers else None
+
+    def movie_layer(self) -> Layer | None:
+        """The layer that shows the session's movie."""
+        movie = self.model.movie
+        for layer in self.viewer.layers:
+            shown = layer.metadata.get(MOVIE_KEY)
+            if movie is not None and shown is not None and shown.data is movie.data:
+                return layer
+        return None
+
+    def read_slider(self) -> bool:
+        """Take up the frame that the slider shows; whether it is another one."""
+        movie, before = self.model.movie, self.frame
+        if movie is None or self.viewer.dims.ndim < 3:
+            self.frame = 0
+        else:
+            point = self.viewer.dims.point[-3] / self._geometry().scale[0]
+            self.frame = int(np.clip(round(point), 0, movie.n_frames - 1))
+        return self.frame != before
+
+    def show_frame(self, frame: int) -> None:
+        """Move the slider."""
+        if self.viewer.dims.ndim >= 3:
+            self.viewer.dims.set_point(self.viewer.dims.ndim - 3, frame * self._geometry().scale[0])
+
+    @property
+    def scale(self) -> tuple[float, float, float]:
+        """World units per frame, px, px."""
+        return self._geometry().scale
+
+    # -- making ------------------------------------------------------------
+    def show_movie(self) -> None:
+        """Bring the movie's layer back if it is gone."""
+        if self.model.movie is not None and self.movie_layer() is None:
+            data, keywords, _ = movie_layer(self.model.movie)
+            self.viewer.add_image(data, **keywords)
+
+    def drop_results(self) -> None:
+        """Take our result layers out of the viewer."""
+        for role in list(self._layers):
+            layer = self.get(role)
+            if layer is not None:
+                self.viewer.layers.remove(layer)
+        self._layers.clear()
+
+    def make_results(self) -> None:
+        """Make the layers that are missing; those that are there keep what the user set."""
+        run, movie = self.model.run, self.model.movie
+        if run is None or movie is None:
+            return
+        active = self.viewer.layers.selection.active
+        keywords = self._geometry().keywords()
+        if run.store is not None and self.get(CONFIDENCE) is None:
+            self._make_confidence(run)
+        if self.get(LABELS) is None:
+            lazy = LazyFrames(movie.shape, np.int32, self._draw_labels)
+            self._add(LABELS, "labels", data=lazy, visible=False, opacity=0.6, **keywords)
+        if self.get(COLUMNS) is None:
+            size = points.DISC_NM / keywords["scale"][-1]
+            self._add(
+                COLUMNS, "points", data=np.zeros((0, 3)), ndim=3, size=size, border_width=0.06, **keywords
+            )
+        if run.analysis is not None:
+            self._make_site_layers()
+        if active in self.viewer.layers:  # adding selects the new layer: give the user's choice back
+            self.viewer.layers.selection.active = active
+        self.refresh_columns()
+        self.refresh_sites()
+        self.set_overlay(self.overlay)
+
+    def _make_site_layers(self) -> None:
+        keywords, flat = self._geometry().keywords(), self._geometry().keywords(2)
+        size = points.DISC_NM / keywords["scale"][-1]
+        if self.get(OCCUPANCY) is None:
+            self._add(
+                OCCUPANCY,
+                "points",
+                data=np.zeros((0, 2)),
+                size=size,
+                visible=False,
+                border_width=0.06,
+                **flat,
+            )
+        if self.get(EVENTS) is None:
+            event = {
+                "data": np.zeros((0, 3)),
+                "ndim": 3,
+                "size": 1.5 * size,
+                "visible": False,
+                "border_width": 0.08,
+            }
+            self._add(EVENTS, "points", **event, border_color="black", **keywords)
+        if self.get(SELECTED) is None:
+            ring = {"size": 1.7 * size, "face_color": "transparent", "border_color": points.SELECTED_COLOUR}
+            self._add(SELECTED, "points", data=np.zeros((0, 2)), border_width=0.12, **ring, **flat)
+
+    def _make_confidence(self, run: Run) -> None:
+        height, width = run.store.shape[-2:]
+        lazy = LazyFrames((run.n_frames, height, width), np.float32, self._confidence_frame)
+        look = {
+            "contrast_limits": (0.0, 1.0),
+            "colormap": "inferno",
+            "blending": "additive",
+            "visible": False,
+        }
+        keywords = {**self._geometry().keywords(), **look}
+        factor = np.asarray(run.store.scale, float)
+        keywords["scale"] = tuple(np.array(keywords["scale"]) * (1.0, *factor))
+        layer = self._add(CONFIDENCE, "image", data=lazy, **keywords)
+        layer.translate = (0.0, *((0.5 * factor - 0.5) * self._geometry().scale[1:]))
+
+    def _add(self, role: str, kind: str, *, data, **keywords) -> Layer:
+        layer = getattr(self.viewer, f"add_{kind}")(data, name=role, **keywords)
+        layer.editable = False  # the tables are the truth; nothing here writes back yet
+        self._layers[role] = layer
+        return layer
+
+    # -- filling -----------------------------------------------------------
+    def refresh_columns(self) -> None:
+        """All columns of the shown run into their layer, and what the current frame shows."""
+        run = self.model.run
+        layer = self.get(COLUMNS)
+        if layer is not None:
+            points.fill_columns(layer, run.columns if run else None, run.max_count() if run else None)
+        self.refresh_frame()
+
+    def refresh_frame(self) -> None:
+        """Draw the lazy layers anew: their contents in the current frame may have changed."""
+        if self.model.run is not None and self.model.run.store is not None and self.get(CONFIDENCE) is None:
+            if CONFIDENCE not in self._layers:  # first map of this run; not one the user deleted
+                self._make_confidence(self.model.run)
+        for role in (LABELS, CONFIDENCE):
+            layer = self.get(role)
+            if layer is not None:
+                layer.data.forget()
+                if layer.visible:
+                    layer.refresh()
+
+    def refresh_sites(self) -> None:
+        """Occupancy, events and the selected site from the shown analysis."""
+        analysis, run = self.model.analysis, self.model.run
+        for role, fill in ((OCCUPANCY, points.fill_occupancy), (EVENTS, points.fill_events)):
+            layer = self.get(role)
+            if layer is not None:
+                fill(layer, analysis, 0 if run is None else run.n_frames)
+        self.refresh_selection()
+        self.follow_drift()
+
+    def refresh_selection(self) -> None:
+        """Ring around the selected site."""
+        layer = self.get(SELECTED)
+        if layer is not None:
+            points.fill_selected(layer, self.model.analysis, self.model.site)
+
+    def follow_drift(self) -> None:
+        """Move the layers of the mean lattice to where it is in the frame that is shown."""
+        shift = np.zeros(2)
+        if self.model.movie is None:
+            return
+        if self.model.analysis is not None:
+            shift = drift_at(self.model.analysis.drift, self.frame)
+        for role in (OCCUPANCY, SELECTED):
+            layer = self.get(role)
+            if layer is not None:
+                layer.translate = shift * self._geometry().scale[1:]
+
+    def set_overlay(self, overlay: str) -> None:
+        """Show one of columns, occupancy, events, and hide the two others."""
+        self.overlay = overlay
+        for role in (COLUMNS, OCCUPANCY, EVENTS):
+            layer = self.get(role)
+            if layer is not None:
+                layer.visible = role == overlay
+
+    def apply_geometry(self) -> None:
+        """After a change of the calibration: scale and units of the movie's and of our layers.
+
+        In one go, without events in between: napari warns of layers with different units when it draws.
+        """
+        geometry, frame, run = self._geometry(), self.frame, self.model.run
+        movie_layer_ = self.movie_layer()
+        if movie_layer_ is not None:
+            geometry.apply(movie_layer_)
+            movie_layer_.metadata[MOVIE_KEY] = self.model.movie
+        for role in self._layers:
+            layer = self.get(role)
+            if layer is None:
+                continue
+            factor = (1.0, 1.0)
+            if role == CONFIDENCE and run is not None and run.store is not None:
+                factor = run.store.scale
+                layer.translate = (0.0, *((0.5 * np.asarray(factor) - 0.5) * geometry.scale[1:]))
+            if isinstance(layer, Points):  # discs keep their size in nm
+                layer.size = layer.size * layer.scale[-1] / geometry.scale[-1]
+                layer.current_size = layer.current_size * layer.scale[-1] / geometry.scale[-1]
+            geometry.apply(layer, factor)
+        self.follow_drift()
+        self.show_frame(frame)
+
+    # -- helpers -----------------------------------------------------------
+    def _geometry(self) -> Geometry:
+        assert self.model.movie is not None
+        return Geometry.of(self.model.movie.calibration)
+
+    def _draw_labels(self, frame: int):
+        movie, run = self.model.movie, self.model.run
+        if movie is None or run is None:
+            return np.zeros((1, 1) if movie is None else movie.shape[1:], np.int32)
+        size = movie.calibration.pixel_size_nm or run.pixel_size_nm
+        radius = (LABEL_RADIUS_NM / size[0], LABEL_RADIUS_NM / size[1])
+        return draw_labels(run.frame_columns(frame), movie.shape[1:], radius)
+
+    def _confidence_frame(self, frame: int):
+        run = self.model.run
+        assert run is not None
+        return run.store.confidence(frame)
+
+
+def drift_at(drift: pd.DataFrame, frame: int) -> np.ndarray:
+    """(dy, dx) px of a frame; of the nearest one where the frame was not analysed."""
+    if len(drift) == 0:
+        return np.zeros(2)
+    nearest = (drift["frame"] - frame).abs().to_numpy().argmin()
+    return drift[["dy", "dx"]].to_numpy(float)[nearest]

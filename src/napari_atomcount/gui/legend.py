@@ -1,0 +1,104 @@
+"""The legend under the canvas: a chip per count, the ring of uncertain columns, occupancy, events."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_atomcount.io import palette
+
+_CHIP = 15.0  # px, diameter of a disc
+_GAP = 7.0
+
+
+class Legend(QWidget):
+    """Paints the key of the overlay that is shown: counts, occupancy or events."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("atomcount_legend")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.overlay = "columns"
+        self.max_count: int | None = None
+        self.setAccessibleName("legend")
+
+    def show_counts(self, max_count: int | None) -> None:
+        """Key of the columns: counts 1..max_count, or one colour when the model does not count (None)."""
+        self.max_count = max_count
+        self.set_overlay(self.overlay)
+
+    def set_overlay(self, overlay: str) -> None:
+        """Choose the key: ``"columns"``, ``"occupancy"`` or ``"events"``."""
+        self.overlay = overlay
+        self.setToolTip(
+            {
+                "columns": "Discs: number of atoms in the column. White ring: found with a score below 0.9.",
+                "occupancy": "The share of observed frames in which the site holds a column.",
+                "events": "Events of the frame that is shown (the first in the new state).",
+            }[overlay]
+        )
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: D102
+        return QSize(420, 26)
+
+    def paintEvent(self, _event) -> None:  # noqa: D102
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pen_colour = self.palette().color(self.foregroundRole())
+        x, y = 6.0, self.height() / 2
+        if self.overlay == "occupancy":
+            self._paint_occupancy(painter, x, y, pen_colour)
+        elif self.overlay == "events":
+            self._paint_events(painter, x, y, pen_colour)
+        else:
+            self._paint_columns(painter, x, y, pen_colour)
+        painter.end()
+
+    def _text(self, painter: QPainter, x: float, y: float, text: str, colour: QColor) -> float:
+        painter.setPen(colour)
+        width = float(painter.fontMetrics().horizontalAdvance(text))
+        height = float(painter.fontMetrics().height())
+        painter.drawText(QRectF(x, y - height / 2, width + 2, height), Qt.AlignmentFlag.AlignVCenter, text)
+        return x + width + _GAP
+
+    def _disc(self, painter: QPainter, x: float, y: float, rgb: np.ndarray, ring: bool = False) -> float:
+        painter.setBrush(QColor.fromRgbF(*(float(c) for c in rgb[:3])))
+        painter.setPen(QPen(QColor("white"), 3.0) if ring else QPen(QColor("black"), 1.0))
+        inset = 1.5 if ring else 0.5
+        painter.drawEllipse(QRectF(x + inset, y - _CHIP / 2 + inset, _CHIP - 2 * inset, _CHIP - 2 * inset))
+        return x + _CHIP + 3
+
+    def _paint_columns(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
+        if self.max_count is None:
+            colour = np.array(palette.hex_to_rgb(palette.UNCOUNTED_COLOUR))
+            x = self._text(painter, self._disc(painter, x, y, colour), y, "column (not counted)", ink)
+        else:
+            x = self._text(painter, x, y, "atoms", ink)
+            colour = palette.count_colours(self.max_count)[0]
+            for number, colour in enumerate(palette.count_colours(self.max_count), start=1):
+                x = self._text(painter, self._disc(painter, x, y, colour), y, str(number), ink) - 2
+        self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
+
+    def _paint_occupancy(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
+        x = self._text(painter, x, y, "occupancy  0", ink)
+        bar = QRectF(x, y - 6, 180, 12)
+        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+        for stop in np.linspace(0, 1, 12):
+            rgb = palette.map_colours(np.array([stop]), palette.OCCUPANCY_MAP)[0]
+            gradient.setColorAt(float(stop), QColor.fromRgbF(*(float(c) for c in rgb[:3])))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(gradient)
+        painter.drawRect(bar)
+        self._text(painter, bar.right() + _GAP, y, "1   (share of the observed frames)", ink)
+
+    def _paint_events(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
+        for kind, direction in (("appear", -1.0), ("vanish", 1.0)):
+            r = _CHIP / 2
+            corners = [(x, y - direction * r), (x + 2 * r, y - direction * r), (x + r, y + direction * r)]
+            painter.setBrush(QColor(palette.EVENT_COLOURS[kind]))
+            painter.setPen(QPen(QColor("black"), 1.0))
+            painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
+            x = self._text(painter, x + _CHIP + 4, y, f"{kind}s in this frame", ink) + 10

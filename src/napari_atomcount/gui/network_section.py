@@ -1,0 +1,197 @@
+"""Section 2: choose a network, read its card, run it, see how far it is, stop it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy
+
+from napari_atomcount.gui import style
+from napari_atomcount.gui.card_words import full_text, short_text
+from napari_atomcount.gui.forms import Section, hint
+from napari_atomcount.gui.run import Run
+
+EMPTY = (
+    "Once a movie is open, a network finds its atomic columns here, frame by frame, and counts their atoms."
+)
+INSIDE = "● the movie is inside what the network was trained for"
+UNKNOWN = "○ whether the network fits is checked once the pixel size is known"
+
+
+class NetworkSection(Section):
+    """Chooses and runs a network.
+
+    Signals
+    -------
+    card_chosen(object)
+        Another model was chosen: its card.
+    run_all_requested(), run_frame_requested(), stop_requested()
+        A button was pressed.
+    """
+
+    card_chosen = Signal(object)
+    run_all_requested = Signal()
+    run_frame_requested = Signal()
+    stop_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__("network", "2  Network")
+        self._cards: list[Any] = []
+        self.empty = hint(EMPTY, "network_empty")
+        self.choice = QComboBox()
+        self.choice.setObjectName("atomcount_model_choice")
+        self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.choice.setPlaceholderText("choose a network")
+        self.choice.activated.connect(self._on_chosen)
+        self.card_button = QPushButton("Read its card")
+        self.card_button.setObjectName("atomcount_read_card")
+        self.card_button.setCheckable(True)
+        self.card_button.toggled.connect(self._on_read_card)
+        top = QHBoxLayout()
+        top.addWidget(self.choice, 1)
+        top.addWidget(self.card_button)
+        self.words = hint("", "model_words")
+        self.card_text = QLabel()
+        self.card_text.setObjectName("atomcount_card_text")
+        self.card_text.setWordWrap(True)
+        self.card_text.setTextFormat(Qt.TextFormat.RichText)
+        self.card_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.domain = QLabel()
+        self.domain.setObjectName("atomcount_domain")
+        self.domain.setWordWrap(True)
+        self.run_all = self._button("run_all", "Run all frames", self.run_all_requested)
+        self.run_frame = self._button("run_frame", "This frame", self.run_frame_requested)
+        self.stop = self._button("stop", "Stop", self.stop_requested)
+        self.stop.setToolTip("Stop after the frame that is being worked on; the finished frames are kept.")
+        runs = QHBoxLayout()
+        runs.addWidget(self.run_all, 2)
+        runs.addWidget(self.run_frame, 1)
+        self.progress = QProgressBar()
+        self.progress.setObjectName("atomcount_progress")
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(12)
+        self.progress_words = QLabel()
+        self.progress_words.setObjectName("atomcount_progress_words")
+        bar = QHBoxLayout()
+        bar.addWidget(self.progress, 1)
+        bar.addWidget(self.stop)
+        self.result = QLabel()
+        self.result.setObjectName("atomcount_run_result")
+        self.result.setWordWrap(True)
+        self.body.addWidget(self.empty)
+        self.body.addLayout(top)
+        for widget in (self.words, self.card_text, self.domain):
+            self.body.addWidget(widget)
+        self.body.addLayout(runs)
+        self.body.addLayout(bar)
+        for widget in (self.progress_words, self.result):
+            self.body.addWidget(widget)
+        self.card_text.setVisible(False)
+        self.show_progress("", 0, 0, math.nan)
+        self.set_state(has_movie=False, can_run=False, busy=False, n_frames=0)
+        self.show_run(None)
+
+    def _button(self, name: str, text: str, signal) -> QPushButton:
+        button = QPushButton(text)
+        button.setObjectName(f"atomcount_{name}")
+        button.clicked.connect(lambda _checked=False: signal.emit())
+        return button
+
+    # -- models ------------------------------------------------------------
+    def show_cards(self, cards: list[Any]) -> None:
+        """List the models."""
+        self._cards = cards
+        self.choice.clear()
+        for card in cards:
+            self.choice.addItem(card.name, card)
+            self.choice.setItemData(self.choice.count() - 1, short_text(card), Qt.ItemDataRole.ToolTipRole)
+        self.choice.setCurrentIndex(-1)
+
+    def show_card(self, card: Any) -> None:
+        """Show the chosen model."""
+        index = next((i for i, known in enumerate(self._cards) if known is card), -1)
+        self.choice.setCurrentIndex(index)
+        self.card_button.setEnabled(card is not None)
+        self.words.setText("" if card is None else short_text(card))
+        self.words.setVisible(card is not None)
+        self.card_text.setText("" if card is None else full_text(card))
+
+    def show_domain(self, warnings: list[str] | None) -> None:
+        """Whether the movie is inside the model's domain: sentences, none when it is, None when not known."""
+        if warnings is None:
+            self.domain.setText(UNKNOWN)
+            self.domain.setStyleSheet(style.MUTED)
+        elif warnings:
+            self.domain.setText("\n".join(f"▲ {text}" for text in warnings))
+            self.domain.setStyleSheet(style.WARN)
+        else:
+            self.domain.setText(INSIDE)
+            self.domain.setStyleSheet(style.GOOD)
+
+    # -- running -----------------------------------------------------------
+    def set_state(self, *, has_movie: bool, can_run: bool, busy: bool, n_frames: int) -> None:
+        """Enable what can be done now."""
+        self.empty.setVisible(not has_movie)
+        self.domain.setVisible(has_movie and self.choice.currentIndex() >= 0)
+        self.run_all.setEnabled(can_run and not busy)
+        self.run_frame.setEnabled(can_run and not busy)
+        self.run_frame.setVisible(n_frames != 1)
+        self.choice.setEnabled(not busy)
+        for widget in (self.progress, self.stop, self.progress_words):
+            widget.setVisible(busy)
+        self.stop.setEnabled(busy)
+
+    def show_progress(self, stage: str, done: int, total: int, seconds_left: float) -> None:
+        """Show how far the job is."""
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        words = [stage]
+        if total:
+            words.append(f"{done} of {total}")
+        if math.isfinite(seconds_left):
+            words.append(f"{duration(seconds_left)} left")
+        self.progress_words.setText(" · ".join(words))
+
+    def show_stopping(self) -> None:
+        """The user pressed Stop; the frame that is being worked on is still finished."""
+        self.stop.setEnabled(False)
+        self.progress_words.setText("stopping after this frame…")
+
+    def show_run(self, run: Run | None, continues: bool = True) -> None:
+        """Show what a run has found so far; ``continues``: new frames would join it."""
+        self.result.setVisible(run is not None and bool(run.frames))
+        self.run_all.setText("Run all frames" if run is None or run.n_frames > 1 else "Run")
+        if run is None or not run.frames:
+            return
+        done, missing = len(run.frames), len(run.missing)
+        columns = sum(len(table) for table in run.frames.values())
+        text = f"{columns:,} columns in {done:,} of {run.n_frames:,} frames"
+        blank = sum(not seen for seen in run.observed.values())
+        if blank:
+            text += f" · {blank} not observed"
+        texts = [text, *(f"▲ {warning}" for warning in run.warnings)]
+        if not continues:
+            texts.append("▲ found with other settings or another pixel size: run again")
+        elif missing and done > 1:
+            self.run_all.setText(f"Run the other {missing:,} frames")
+        elif not missing:
+            self.run_all.setText("Run again")
+        self.result.setText("\n".join(texts))
+        self.result.setStyleSheet(style.WARN if len(texts) > 1 else style.PLAIN)
+
+    def _on_chosen(self, index: int) -> None:
+        self.card_chosen.emit(self._cards[index])
+
+    def _on_read_card(self, read: bool) -> None:
+        self.card_text.setVisible(read)
+        self.card_button.setText("Hide its card" if read else "Read its card")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``"12 s"``, ``"4 min"``, ``"1 h 20 min"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

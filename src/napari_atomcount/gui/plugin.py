@@ -1,0 +1,56 @@
+"""What napari.yaml names: the reader, the sample and the dock. Imports little, because napari asks early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_atomcount.gui.geometry import movie_layer
+
+ENDINGS = (
+    ".dm3 .dm4 .mrc .mrcs .ser .emi .emd .tif .tiff .hspy .h5 .hdf5 .zarr .npy .npz .tvips .blo .png .jpg"
+).split()
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple]] | None:
+    """Give napari a reader for ``path``, or None when it is not ours.
+
+    Parameters
+    ----------
+    path
+        A file or a folder; of several files (a stack) the folder they lie in is taken, one image a frame.
+    """
+    first = Path(path[0] if isinstance(path, list) else path)
+    if first.is_dir() or first.suffix.lower() in ENDINGS:
+        return read
+    return None
+
+
+def read(path: str | list[str]) -> list[tuple]:
+    """Read a movie as a calibrated image layer.
+
+    Raises
+    ------
+    InputError
+        In one sentence, when the file can't be read as a movie; napari shows it.
+    """
+    from napari_atomcount.io import readers
+
+    place = Path(path[0]).parent if isinstance(path, list) else Path(path)
+    names = readers.list_datasets(place)
+    if len(names) > 1:
+        from napari_atomcount.gui.dialogs import ask_dataset
+
+        dataset = ask_dataset(None, place.name, names)
+        if dataset is None:
+            return [(None,)]  # npe2's way of saying: nothing to show, and no error
+        return [movie_layer(readers.open_movie(place, dataset=dataset))]
+    return [movie_layer(readers.open_movie(place))]
+
+
+def open_sample() -> list[tuple]:
+    """The bundled hopping movie as a calibrated image layer."""
+    from napari_atomcount.io import readers
+    from napari_atomcount.resources import sample_movie
+
+    return [movie_layer(readers.open_movie(sample_movie()))]

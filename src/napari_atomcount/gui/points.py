@@ -1,0 +1,132 @@
+"""Tables into Points layers: columns coloured by count, sites by occupancy, events by kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_atomcount.io import palette
+from napari_atomcount.records.analysis import Analysis
+
+DISC_NM = 0.15  # diameter of a column's disc
+SURE_SCORE = 0.9  # below it a column wears a thick white ring
+SELECTED_COLOUR = "#ff5470"
+EVENT_REACH = 2  # frames before and after an event in which a smaller mark of it is shown
+_RING, _RIM = 0.25, 0.06  # border widths, in units of the size
+
+
+def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, **look) -> None:
+    """Replace a layer's points; what the user set on the layer itself (size, opacity, name) stays.
+
+    Parameters
+    ----------
+    layer
+        A Points layer.
+    position
+        (N, D) in data coordinates.
+    features
+        N rows; whole numbers as floats, because napari makes a categorical cycle of few integers.
+    face
+        (N, 4) colours.
+    **look
+        Per-point properties: ``border_color`` (N, 4), ``border_width`` (N,), ``size`` (N,), ``symbol`` (N,).
+    """
+    layer.selected_data = set()
+    with layer.events.data.blocker():
+        layer.data = position
+    layer.features = features
+    if len(position):
+        layer.face_color = face
+        for name, value in look.items():
+            setattr(layer, name, value)
+    layer.editable = False  # setting data made it editable again
+    layer.refresh()
+
+
+def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> None:
+    """Columns (frame, y, x), coloured by count; a thick white ring around those of a low score."""
+    if columns is None or len(columns) == 0:
+        set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
+        return
+    count = columns["count"].to_numpy(float)
+    score = columns["score"].to_numpy(float)
+    sure = score >= SURE_SCORE
+    border = np.zeros((len(columns), 4))
+    border[:, 3] = 1.0
+    border[~sure] = 1.0
+    features = (
+        columns[["column_id", "site_id", "score", "count", "count_prob"]].astype(float).reset_index(drop=True)
+    )
+    set_points(
+        layer,
+        columns[["frame", "y", "x"]].to_numpy(float),
+        features,
+        count_faces(count, max_count),
+        border_color=border,
+        border_width=np.where(sure, _RIM, _RING),
+    )
+
+
+def count_faces(count: NDArray[np.float64], max_count: int | None) -> NDArray[np.float64]:
+    """(N, 4) colours of counts; one colour where there is no count (-1, or a model that does not count)."""
+    faces = np.ones((len(count), 4))
+    faces[:, :3] = palette.hex_to_rgb(palette.UNCOUNTED_COLOUR)
+    if max_count is not None:
+        counted = count >= 1
+        index = np.clip(count[counted].astype(int), 1, max_count) - 1
+        faces[counted] = palette.count_colours(max_count)[index]
+    return faces
+
+
+def fill_occupancy(layer, analysis: Analysis | None, n_frames: int) -> None:
+    """Sites on the mean lattice (y, x in frame 0), coloured by occupancy."""
+    if analysis is None or len(analysis.sites) == 0:
+        set_points(layer, np.zeros((0, 2)), pd.DataFrame(), np.zeros((0, 4)))
+        return
+    sites = analysis.sites
+    names = ["site_id", "occupancy", "occupancy_low", "occupancy_high", "n_events", "coordination"]
+    set_points(
+        layer,
+        sites[["y", "x"]].to_numpy(float),
+        sites[names].astype(float).reset_index(drop=True),
+        palette.map_colours(sites["occupancy"].to_numpy(float), palette.OCCUPANCY_MAP),
+        border_color=np.tile([0.0, 0.0, 0.0, 1.0], (len(sites), 1)),
+    )
+
+
+def fill_events(layer, analysis: Analysis | None, n_frames: int) -> None:
+    """Events (frame, y, x) where the drift has taken their site; smaller just before and after."""
+    if analysis is None or len(analysis.events) == 0:
+        set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
+        return
+    base = float(layer.current_size)
+    events = analysis.events.merge(analysis.sites[["site_id", "y", "x"]], on="site_id", how="left")
+    parts = []
+    for offset in range(-EVENT_REACH, EVENT_REACH + 1):
+        part = events.assign(shown=events["frame"] + offset, size=base if offset == 0 else 0.5 * base)
+        parts.append(part[(part["shown"] >= 0) & (part["shown"] < n_frames)])
+    marks = pd.concat(parts, ignore_index=True)
+    drift = (
+        analysis.drift.set_index("frame")[["dy", "dx"]].reindex(marks["shown"], method="nearest").fillna(0.0)
+    )
+    position = np.column_stack([marks["shown"], marks[["y", "x"]].to_numpy(float) + drift.to_numpy(float)])
+    colours = {kind: (*palette.hex_to_rgb(colour), 1.0) for kind, colour in palette.EVENT_COLOURS.items()}
+    set_points(
+        layer,
+        position,
+        marks[["frame", "site_id", "probability"]].astype(float).assign(kind=marks["kind"]),
+        np.array([colours[kind] for kind in marks["kind"]]),
+        size=marks["size"].to_numpy(float),
+        symbol=np.array([palette.EVENT_SYMBOLS[kind] for kind in marks["kind"]]),
+    )
+
+
+def fill_selected(layer, analysis: Analysis | None, site: int) -> None:
+    """A ring around one site (y, x in frame 0)."""
+    position = np.zeros((0, 2))
+    if analysis is not None and site >= 0:
+        rows = analysis.sites[analysis.sites["site_id"] == site]
+        position = rows[["y", "x"]].to_numpy(float)
+    layer.data = position
+    layer.editable = False

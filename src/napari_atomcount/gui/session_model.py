@@ -1,0 +1,177 @@
+"""The state of the desk: the movie, the model, the runs, what is selected. Never a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from qtpy.QtCore import QObject, Signal
+
+from napari_atomcount.gui.run import Run
+from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.settings import AnalysisSettings
+
+
+def load_detector(card: Any, settings: AnalysisSettings) -> Any:
+    """The network of a card, ready to run. Imports torch: call it in the job."""
+    from napari_atomcount.networks.detector import Detector
+
+    return Detector(card, device=settings.detect.device)
+
+
+class SessionModel(QObject):
+    """One movie with its results.
+
+    Each model has its own run on the movie: choosing another model shows that model's run, and nothing that a
+    model found is lost or mixed with what another found.
+
+    Signals
+    -------
+    movie_changed(), calibration_changed(), card_changed()
+        What they say.
+    run_changed()
+        Another run is shown, or the shown one began anew.
+    frame_finished(int)
+        The shown run has new columns for this frame.
+    analysis_changed()
+        The shown run's sites, occupancy and events are new, or gone.
+    site_selected()
+        ``site`` changed.
+    """
+
+    movie_changed = Signal()
+    calibration_changed = Signal()
+    card_changed = Signal()
+    run_changed = Signal()
+    frame_finished = Signal(int)
+    analysis_changed = Signal()
+    site_selected = Signal()
+
+    def __init__(self, detector_loader: Callable[[Any, AnalysisSettings], Any] = load_detector) -> None:
+        super().__init__()
+        self.load_detector = detector_loader
+        self.movie: Movie | None = None
+        self.movie_key = 0
+        self.card: Any = None
+        self.settings = AnalysisSettings()
+        self.runs: dict[str, Run] = {}
+        self.site: int = -1
+
+    # -- movie -------------------------------------------------------------
+    def set_movie(self, movie: Movie | None) -> None:
+        """Take up a movie (None: none); the runs of the one before are let go."""
+        self.movie = movie
+        self.movie_key += 1
+        self.runs = {}
+        self.site = -1
+        self.movie_changed.emit()
+        self.run_changed.emit()
+        self.analysis_changed.emit()
+        self.site_selected.emit()
+
+    def calibrate(self, **values: Any) -> None:
+        """Set values of the calibration that the user gave; None forgets one.
+
+        Raises
+        ------
+        InputError
+            When a value is impossible.
+        """
+        if self.movie is not None:
+            self.set_calibration(self.movie.calibration.updated("user", **values))
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Replace the calibration; what was computed with the old one is kept, and marked as out of date."""
+        assert self.movie is not None
+        self.movie = self.movie.with_calibration(calibration)
+        for run in self.runs.values():
+            run.analysis_is_stale = run.analysis is not None
+        self.calibration_changed.emit()
+
+    # -- model and runs ----------------------------------------------------
+    def set_card(self, card: Any) -> None:
+        """Choose the network, and show its run if it has one."""
+        self.card = card
+        self.card_changed.emit()
+        self.run_changed.emit()
+        self.analysis_changed.emit()
+        self.select_site(-1)
+
+    def list_cards(self) -> list[Any]:
+        """The models that can find columns: bundled ones first, then the user's."""
+        from napari_atomcount.networks.card import list_models
+
+        return [card for card in list_models() if card.task == "columns"]
+
+    def domain_warnings(self) -> list[str] | None:
+        """How the movie differs from what the model was trained for; None where that can't be told yet."""
+        if self.movie is None or self.card is None or self.movie.calibration.pixel_size_nm is None:
+            return None
+        from napari_atomcount.networks.domain import check_domain
+
+        return check_domain(self.card, self.movie.calibration)
+
+    @property
+    def run(self) -> Run | None:
+        """The run that is shown: the chosen model's, if there is one."""
+        return None if self.card is None else self.runs.get(card_key(self.card))
+
+    def begin_run(self, fresh: bool) -> Run:
+        """The run that a job fills: the chosen model's, or a new one (``fresh``, or other settings)."""
+        assert self.movie is not None
+        assert self.card is not None
+        run = self.run
+        if run is None or fresh or not self.can_continue(run):
+            pixel_size = self.movie.calibration.require_pixel_size()
+            run = Run(self.movie_key, self.card, self.settings.detect, pixel_size, self.movie.n_frames)
+            self.runs[card_key(self.card)] = run
+            self.run_changed.emit()
+            self.analysis_changed.emit()
+            self.select_site(-1)
+        return run
+
+    def can_continue(self, run: Run) -> bool:
+        """Whether new frames may join a run: the same settings and pixel size."""
+        pixel_size = None if self.movie is None else self.movie.calibration.pixel_size_nm
+        return run.detect == self.settings.detect and run.pixel_size_nm == pixel_size
+
+    def is_current(self, run: Run) -> bool:
+        """Whether a run still belongs to the desk; a job that fills another one has been overtaken."""
+        return any(known is run for known in self.runs.values())
+
+    def add_frame(
+        self, run: Run, frame: int, columns: pd.DataFrame, observed: bool, warnings: tuple[str, ...]
+    ) -> None:
+        """A job's columns of one frame; dropped when the run has been replaced meanwhile."""
+        if self.is_current(run):
+            run.add_frame(frame, columns, observed, warnings)
+            if run is self.run:
+                self.frame_finished.emit(frame)
+
+    def set_analysis(self, run: Run, analysis: Analysis) -> None:
+        """A job's sites, occupancy and events; dropped when the run has been replaced meanwhile."""
+        if self.is_current(run):
+            run.analysis = analysis
+            run.analysis_is_stale = False
+            if run is self.run:
+                self.analysis_changed.emit()
+                self.select_site(self.site)
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """The shown run's analysis, if it has one."""
+        return None if self.run is None else self.run.analysis
+
+    def select_site(self, site: int) -> None:
+        """Choose the site whose trace is shown; -1 chooses none."""
+        known = self.analysis is not None and bool((self.analysis.site_id == site).any())
+        self.site = site if known else -1
+        self.site_selected.emit()
+
+
+def card_key(card: Any) -> str:
+    """What tells one model from another: its name and the hash of its weights."""
+    return f"{card.name}:{card.sha256}"

@@ -41,31 +41,31 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pixel_size_nm: tuple[float, float] | None = Field(
-        None, description="size of a pixel along (y, x)", json_schema_extra={"unit": "nm"}
+        default=None, description="size of a pixel along (y, x)", json_schema_extra={"unit": "nm"}
     )
     frame_time_s: float | None = Field(
-        None,
+        default=None,
         gt=0,
         allow_inf_nan=False,
         description="time from one frame to the next",
         json_schema_extra={"unit": "s"},
     )
     dose_e_per_A2: float | None = Field(
-        None,
+        default=None,
         gt=0,
         allow_inf_nan=False,
         description="dose per frame at the specimen",
         json_schema_extra={"unit": "e/Å²"},
     )
     gain: float | None = Field(
-        None,
+        default=None,
         gt=0,
         allow_inf_nan=False,
         description="camera counts per electron",
         json_schema_extra={"unit": "counts/e"},
     )
     kv: float | None = Field(
-        None, gt=0, le=3000, description="acceleration voltage", json_schema_extra={"unit": "kV"}
+        default=None, gt=0, le=3000, description="acceleration voltage", json_schema_extra={"unit": "kV"}
     )
     sources: dict[str, Source] = Field(default={}, description="where each value came from")
 

@@ -1,4 +1,4 @@
-"""Integration tests of the build: manifest and samples reach the package, in a wheel and in an editable install.
+"""Integration tests of the build: manifest and samples reach the package, as a wheel and editable.
 
 Each install goes into a new virtual environment of its own; the dependencies are lent from the environment of
 the tests, so that nothing is downloaded.
@@ -82,8 +82,8 @@ def probe(python: Path, cwd: Path) -> dict[str, object]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository as a fresh clone has it: no ignored files."""
     copy = tmp_path_factory.mktemp("clone") / "main"
-    ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "*.egg-info", "demo", "build", "dist", ".*_cache")
-    shutil.copytree(TOP, copy, ignore=ignored)
+    unwanted = (".git", ".venv*", "__pycache__", "*.egg-info", "demo", "build", "dist", ".*_cache")
+    shutil.copytree(TOP, copy, ignore=shutil.ignore_patterns(*unwanted))
     (copy / "src/napari_atomcount/napari.yaml").unlink(missing_ok=True)
     shutil.rmtree(copy / "src/napari_atomcount/sample_data", ignore_errors=True)
     return copy

@@ -1,0 +1,202 @@
+"""The verbs ``analyze`` and ``demo``: options into settings, then the main job for each movie."""
+
+import shlex
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_atomcount.cli import parsing
+from napari_atomcount.cli.common import Debug, Device, say, warn
+from napari_atomcount.records.errors import AtomcountError, InputError
+
+if TYPE_CHECKING:
+    from napari_atomcount.records.movie import Movie
+    from napari_atomcount.records.settings import AnalysisSettings
+
+DEMO_MODEL = "fcc-110-hrtem"
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for tables, figures and summary.json.")]
+
+
+@dataclass(frozen=True)
+class Calibrating:
+    """What the user says about a movie's scales; None leaves what the file says."""
+
+    pixel_size_nm: tuple[float, float] | None
+    frame_time_s: float | None
+    dose_e_per_A2: float | None
+    gain: float | None
+    kv: float | None
+
+    def given(self) -> dict[str, Any]:
+        """The values that were given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def analyze(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Movies; a folder of images is one movie.")
+    ],
+    model: Annotated[str, typer.Option("--model", help="A model's name (see `models`) or its folder.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="Folder for tables, figures and summary.json; several PATHs go to DIR/<stem>/."),
+    ],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Which dataset of a file with several: its name or index.")
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option("--channel", help="Of colour (red, …), complex (real, phase, …) or channelled (0, 1, …) data."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold", min=0.0, max=1.0, help="Columns of a lower score are not written; default: the model's."
+        ),
+    ] = None,
+    pixel_size_nm: Annotated[
+        str | None,
+        typer.Option("--pixel-size-nm", metavar="Y[,X]", help="Size of a pixel, nm; overrides the file's."),
+    ] = None,
+    frame_time_s: Annotated[
+        float | None, typer.Option("--frame-time-s", min=0.0, help="Time from frame to frame, s.")
+    ] = None,
+    dose_e_per_a2: Annotated[
+        float | None, typer.Option("--dose-e-per-A2", min=0.0, help="Dose per image at the specimen, electrons per Å².")
+    ] = None,
+    gain: Annotated[float | None, typer.Option("--gain", min=0.0, help="Camera counts per electron.")] = None,
+    material: Annotated[
+        str | None, typer.Option("--material", help="What the specimen is (Au, Pt, …), for the domain check.")
+    ] = None,
+    kv: Annotated[float | None, typer.Option("--kv", min=0.0, help="Acceleration voltage, kV.")] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option("--frames", metavar="START:STOP", help="Only these frames, STOP excluded; the first is 0."),
+    ] = None,
+    roi: Annotated[
+        str | None,
+        typer.Option("--roi", metavar="Y0:Y1,X0:X1", help="Only this part of the image, px, ends excluded."),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", metavar="FILE", help="An image; its non-zero pixels are left out.")
+    ] = None,
+    no_drift: Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")] = False,
+    false_events: Annotated[
+        float | None,
+        typer.Option(
+            "--false-events", metavar="PER_1000", help="Expected false events per 1,000 site-frames; default 0.2."
+        ),
+    ] = None,
+    device: Device = "auto",
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also write confidence.tif, the probability of a column per pixel.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
+    from napari_atomcount.cli.job import run_movie
+    from napari_atomcount.io.readers import open_movie
+    from napari_atomcount.networks.card import load_card
+
+    scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
+    span, part = parsing.frame_range(frames), parsing.region(roi)
+    settings = _settings(
+        detect={"threshold": threshold, "device": device},
+        drift={"enabled": not no_drift},
+        occupancy={"false_events_per_1000": false_events},
+        material=material,
+        kv=kv,
+        roi=part,
+        mask=mask,
+    )
+    card = load_card(model)
+    folders = [out] if len(paths) == 1 else [out / name for name in _folder_names(paths)]
+    failed = 0
+    for path, folder in zip(paths, folders, strict=True):
+        try:
+            movie = open_movie(path, dataset=dataset, channel=channel)
+            movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
+            own = settings.model_copy(update={"frames": _clip(span, movie)})
+            run_movie(movie, card, own, folder, maps=maps, command=_command())
+            say(f"{path}: {folder}")
+        except AtomcountError as error:
+            if len(paths) == 1:
+                raise
+            failed += 1
+            warn(f"{path}: {error}")  # the other movies are still worth their time
+    if failed:
+        raise InputError(f"{failed} of {len(paths)} movies could not be analysed")
+
+
+def demo(
+    out: Out,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Analyse the bundled movie, whose truth is known: tables, figures, and scores.json against the truth."""
+    from napari_atomcount.cli.job import run_movie, write_demo_scores
+    from napari_atomcount.io.readers import open_movie
+    from napari_atomcount.networks.card import load_card
+    from napari_atomcount.resources import sample_movie
+
+    path = sample_movie()
+    movie = open_movie(path)
+    settings = _settings(detect={"device": device}, material="Au", kv=300.0)
+    movie = movie.with_calibration(movie.calibration.updated("user", kv=300.0, dose_e_per_A2=310.0, gain=1.0))
+    analysis = run_movie(movie, load_card(DEMO_MODEL), settings, out, maps=True, command=_command())
+    scores = write_demo_scores(analysis, movie, path, out)
+    say(f"against the truth: {scores}")
+    say(f"tables, figures and scores.json lie in {out}")
+
+
+def _settings(**values: Any) -> "AnalysisSettings":
+    """Settings from options; an option that was not given leaves the default of the settings."""
+    from pydantic import ValidationError
+
+    from napari_atomcount.records.settings import AnalysisSettings
+
+    def given(options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: given(value) if isinstance(value, dict) else value
+            for name, value in options.items()
+            if value is not None
+        }
+
+    try:
+        return AnalysisSettings.model_validate(given(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise typer.BadParameter(f"{name}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _clip(span: tuple[int, int | None] | None, movie: "Movie") -> tuple[int, int] | None:
+    """The range of frames that the movie has of those asked for."""
+    if span is None:
+        return None
+    start, stop = span
+    if start >= movie.n_frames:
+        raise InputError(
+            f"--frames begins at {start}, but {movie.name} has {movie.n_frames} frames, the last is {movie.n_frames - 1}"
+        )
+    return start, min(movie.n_frames, movie.n_frames if stop is None else stop)
+
+
+def _folder_names(paths: list[Path]) -> list[str]:
+    """A folder for each movie: its stem, or its whole name where two share a stem."""
+    stems = Counter(path.stem for path in paths)
+    names = [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+    doubled = [name for name, number in Counter(names).items() if number > 1]
+    if doubled:
+        raise InputError(f"two movies are called {doubled[0]}: analyse them one by one into different folders")
+    return names
+
+
+def _command() -> str:
+    """The command as it was typed, for summary.json."""
+    return shlex.join(["napari-atomcount", *sys.argv[1:]])

@@ -115,7 +115,7 @@ class Actions(QObject):
         run, movie, model = self.model.run, self.model.movie, self.model
         if run is None or movie is None or self.runner.busy:
             return
-        columns, observed, settings = run.detected, dict(run.observed), model.settings
+        columns, settings = run.detected, model.settings
 
         def on_end(_complete: bool) -> None:
             if self._follow_again:
@@ -123,7 +123,7 @@ class Actions(QObject):
                 self.follow()
 
         self.runner.start(
-            lambda _stop: jobs.following(movie, columns, run.store, settings, run.card, observed),
+            lambda _stop: jobs.following(movie, columns, run.store, settings),
             lambda step: model.set_analysis(run, step.value),
             on_end,
         )

@@ -73,6 +73,9 @@ class AtomCountDock(QWidget):
         outer.addWidget(scroll)
         self.setMinimumWidth(390)
         self.viewer.window.add_dock_widget(self.trace, name=TRACE_DOCK, area="bottom")
+        window = self.viewer.window._qt_window  # the trace belongs under the canvas, not under the docks
+        window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
 
     # -- wiring ------------------------------------------------------------
     def _wire_sections(self) -> None:
@@ -190,7 +193,7 @@ class AtomCountDock(QWidget):
             busy=busy,
             n_frames=0 if movie is None else movie.n_frames,
         )
-        self.network.show_run(run, run is None or model.can_continue(run))
+        self.network.show_run(run, run is None or model.can_continue(run), busy)
         self.time.show_run(run, busy)
         self.time.set_overlay(self.layers.overlay)
         self.export.set_ready(

@@ -106,6 +106,7 @@ def opening(path: Path, dataset: str | None) -> Iterator[Progress | Result]:
         if len(names) > 1:
             yield Result(list(names))
             return
+        dataset = names[0] if path.is_file() else None
     yield Result(readers.open_movie(path, dataset=dataset))
 
 

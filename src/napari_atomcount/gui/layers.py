@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 from napari.components import ViewerModel
 from napari.layers import Layer, Points
+from napari.utils.colormaps import Colormap
 
 from napari_atomcount.gui import points
 from napari_atomcount.gui.geometry import MOVIE_KEY, Geometry, movie_layer
 from napari_atomcount.gui.lazy import LazyFrames, draw_labels
 from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.io import palette
 
 COLUMNS, LABELS, CONFIDENCE, OCCUPANCY, EVENTS = (
     "columns",
@@ -99,7 +101,6 @@ class ResultLayers:
         run, movie = self.model.run, self.model.movie
         if run is None or movie is None:
             return
-        active = self.viewer.layers.selection.active
         keywords = self._geometry().keywords()
         if run.store is not None and self.get(CONFIDENCE) is None:
             self._make_confidence(run)
@@ -113,15 +114,13 @@ class ResultLayers:
             )
         if run.analysis is not None:
             self._make_site_layers()
-        if active in self.viewer.layers:  # adding selects the new layer: give the user's choice back
-            self.viewer.layers.selection.active = active
         self.refresh_columns()
         self.refresh_sites()
         self.set_overlay(self.overlay)
 
     def _make_site_layers(self) -> None:
-        keywords, flat = self._geometry().keywords(), self._geometry().keywords(2)
-        size = points.DISC_NM / keywords["scale"][-1]
+        flat = self._geometry().keywords(2)
+        size = points.DISC_NM / flat["scale"][-1]
         if self.get(OCCUPANCY) is None:
             self._add(
                 OCCUPANCY,
@@ -133,14 +132,7 @@ class ResultLayers:
                 **flat,
             )
         if self.get(EVENTS) is None:
-            event = {
-                "data": np.zeros((0, 3)),
-                "ndim": 3,
-                "size": 1.5 * size,
-                "visible": False,
-                "border_width": 0.08,
-            }
-            self._add(EVENTS, "points", **event, border_color="black", **keywords)
+            self._add(EVENTS, "points", data=np.zeros((0, 2)), size=size, visible=False, **flat)
         if self.get(SELECTED) is None:
             ring = {"size": 1.7 * size, "face_color": "transparent", "border_color": points.SELECTED_COLOUR}
             self._add(SELECTED, "points", data=np.zeros((0, 2)), border_width=0.12, **ring, **flat)
@@ -148,12 +140,8 @@ class ResultLayers:
     def _make_confidence(self, run: Run) -> None:
         height, width = run.store.shape[-2:]
         lazy = LazyFrames((run.n_frames, height, width), np.float32, self._confidence_frame)
-        look = {
-            "contrast_limits": (0.0, 1.0),
-            "colormap": "inferno",
-            "blending": "additive",
-            "visible": False,
-        }
+        colours = Colormap(palette.colour_table(palette.CONFIDENCE_MAP), name="atomcount confidence")
+        look = {"contrast_limits": (0.0, 1.0), "colormap": colours, "blending": "additive", "visible": False}
         keywords = {**self._geometry().keywords(), **look}
         factor = np.asarray(run.store.scale, float)
         keywords["scale"] = tuple(np.array(keywords["scale"]) * (1.0, *factor))
@@ -161,7 +149,10 @@ class ResultLayers:
         layer.translate = (0.0, *((0.5 * factor - 0.5) * self._geometry().scale[1:]))
 
     def _add(self, role: str, kind: str, *, data, **keywords) -> Layer:
+        active = self.viewer.layers.selection.active
         layer = getattr(self.viewer, f"add_{kind}")(data, name=role, **keywords)
+        if active is not None:  # adding selects the new layer: give the user's choice back
+            self.viewer.layers.selection.active = active
         layer.editable = False  # the tables are the truth; nothing here writes back yet
         self._layers[role] = layer
         return layer
@@ -189,13 +180,14 @@ class ResultLayers:
 
     def refresh_sites(self) -> None:
         """Occupancy, events and the selected site from the shown analysis."""
-        analysis, run = self.model.analysis, self.model.run
-        for role, fill in ((OCCUPANCY, points.fill_occupancy), (EVENTS, points.fill_events)):
-            layer = self.get(role)
-            if layer is not None:
-                fill(layer, analysis, 0 if run is None else run.n_frames)
+        analysis = self.model.analysis
+        occupancy, events = self.get(OCCUPANCY), self.get(EVENTS)
+        if occupancy is not None:
+            points.fill_occupancy(occupancy, analysis)
+        if events is not None:
+            points.fill_events(events, analysis, points.DISC_NM / events.scale[-1])
         self.refresh_selection()
-        self.follow_drift()
+        self.follow_slider()
 
     def refresh_selection(self) -> None:
         """Ring around the selected site."""
@@ -203,17 +195,20 @@ class ResultLayers:
         if layer is not None:
             points.fill_selected(layer, self.model.analysis, self.model.site)
 
-    def follow_drift(self) -> None:
-        """Move the layers of the mean lattice to where it is in the frame that is shown."""
+    def follow_slider(self) -> None:
+        """Move the layers of the mean lattice to where it is in the frame that is shown; mark its events."""
         shift = np.zeros(2)
         if self.model.movie is None:
             return
         if self.model.analysis is not None:
             shift = drift_at(self.model.analysis.drift, self.frame)
-        for role in (OCCUPANCY, SELECTED):
+        for role in (OCCUPANCY, EVENTS, SELECTED):
             layer = self.get(role)
             if layer is not None:
                 layer.translate = shift * self._geometry().scale[1:]
+        events = self.get(EVENTS)
+        if events is not None and self.model.analysis is not None:
+            points.mark_events_of_frame(events, self.model.analysis, self.frame)
 
     def set_overlay(self, overlay: str) -> None:
         """Show one of columns, occupancy, events, and hide the two others."""
@@ -245,7 +240,7 @@ class ResultLayers:
                 layer.size = layer.size * layer.scale[-1] / geometry.scale[-1]
                 layer.current_size = layer.current_size * layer.scale[-1] / geometry.scale[-1]
             geometry.apply(layer, factor)
-        self.follow_drift()
+        self.follow_slider()
         self.show_frame(frame)
 
     # -- helpers -----------------------------------------------------------

@@ -36,7 +36,7 @@ class Legend(QWidget):
             {
                 "columns": "Discs: number of atoms in the column. White ring: found with a score below 0.9.",
                 "occupancy": "The share of observed frames in which the site holds a column.",
-                "events": "Events of the frame that is shown (the first in the new state).",
+                "events": "Sites where columns came or went; an event's frame is the first in the new state.",
             }[overlay]
         )
         self.update()
@@ -77,9 +77,9 @@ class Legend(QWidget):
             x = self._text(painter, self._disc(painter, x, y, colour), y, "column (not counted)", ink)
         else:
             x = self._text(painter, x, y, "atoms", ink)
-            colour = palette.count_colours(self.max_count)[0]
             for number, colour in enumerate(palette.count_colours(self.max_count), start=1):
                 x = self._text(painter, self._disc(painter, x, y, colour), y, str(number), ink) - 2
+            colour = palette.count_colours(self.max_count)[0]
         self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
 
     def _paint_occupancy(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
@@ -101,4 +101,5 @@ class Legend(QWidget):
             painter.setBrush(QColor(palette.EVENT_COLOURS[kind]))
             painter.setPen(QPen(QColor("black"), 1.0))
             painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
-            x = self._text(painter, x + _CHIP + 4, y, f"{kind}s in this frame", ink) + 10
+            x = self._text(painter, x + _CHIP + 4, y, f"{kind}s", ink) + 10
+        self._text(painter, x, y, "larger: more often · white rim: in this frame", ink)

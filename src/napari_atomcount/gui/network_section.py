@@ -159,10 +159,11 @@ class NetworkSection(Section):
         self.stop.setEnabled(False)
         self.progress_words.setText("stopping after this frame…")
 
-    def show_run(self, run: Run | None, continues: bool = True) -> None:
+    def show_run(self, run: Run | None, continues: bool = True, busy: bool = False) -> None:
         """Show what a run has found so far; ``continues``: new frames would join it."""
         self.result.setVisible(run is not None and bool(run.frames))
-        self.run_all.setText("Run all frames" if run is None or run.n_frames > 1 else "Run")
+        if not busy:
+            self.run_all.setText("Run all frames" if run is None or run.n_frames > 1 else "Run")
         if run is None or not run.frames:
             return
         done, missing = len(run.frames), len(run.missing)
@@ -174,6 +175,8 @@ class NetworkSection(Section):
         texts = [text, *(f"▲ {warning}" for warning in run.warnings)]
         if not continues:
             texts.append("▲ found with other settings or another pixel size: run again")
+        elif busy:
+            pass  # the button keeps the words under which it was pressed
         elif missing and done > 1:
             self.run_all.setText(f"Run the other {missing:,} frames")
         elif not missing:

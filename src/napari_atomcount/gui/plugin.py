@@ -44,8 +44,9 @@ def read(path: str | list[str]) -> list[tuple]:
         dataset = ask_dataset(None, place.name, names)
         if dataset is None:
             return [(None,)]  # npe2's way of saying: nothing to show, and no error
-        return [movie_layer(readers.open_movie(place, dataset=dataset))]
-    return [movie_layer(readers.open_movie(place))]
+    else:
+        dataset = names[0] if place.is_file() else None
+    return [movie_layer(readers.open_movie(place, dataset=dataset))]
 
 
 def open_sample() -> list[tuple]:

@@ -12,7 +12,6 @@ from napari_atomcount.records.analysis import Analysis
 DISC_NM = 0.15  # diameter of a column's disc
 SURE_SCORE = 0.9  # below it a column wears a thick white ring
 SELECTED_COLOUR = "#ff5470"
-EVENT_REACH = 2  # frames before and after an event in which a smaller mark of it is shown
 _RING, _RIM = 0.25, 0.06  # border widths, in units of the size
 
 
@@ -79,7 +78,7 @@ def count_faces(count: NDArray[np.float64], max_count: int | None) -> NDArray[np
     return faces
 
 
-def fill_occupancy(layer, analysis: Analysis | None, n_frames: int) -> None:
+def fill_occupancy(layer, analysis: Analysis | None) -> None:
     """Sites on the mean lattice (y, x in frame 0), coloured by occupancy."""
     if analysis is None or len(analysis.sites) == 0:
         set_points(layer, np.zeros((0, 2)), pd.DataFrame(), np.zeros((0, 4)))
@@ -95,31 +94,48 @@ def fill_occupancy(layer, analysis: Analysis | None, n_frames: int) -> None:
     )
 
 
-def fill_events(layer, analysis: Analysis | None, n_frames: int) -> None:
-    """Events (frame, y, x) where the drift has taken their site; smaller just before and after."""
+def fill_events(layer, analysis: Analysis | None, size: float) -> None:
+    """Sites (y, x in frame 0) with events: one mark for each kind, larger where there are more.
+
+    Parameters
+    ----------
+    layer
+        The Points layer.
+    analysis
+        Its sites and events; None empties the layer.
+    size
+        Size of the mark of a single event, px.
+    """
     if analysis is None or len(analysis.events) == 0:
-        set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
+        set_points(layer, np.zeros((0, 2)), pd.DataFrame(), np.zeros((0, 4)))
         return
-    base = float(layer.current_size)
-    events = analysis.events.merge(analysis.sites[["site_id", "y", "x"]], on="site_id", how="left")
-    parts = []
-    for offset in range(-EVENT_REACH, EVENT_REACH + 1):
-        part = events.assign(shown=events["frame"] + offset, size=base if offset == 0 else 0.5 * base)
-        parts.append(part[(part["shown"] >= 0) & (part["shown"] < n_frames)])
-    marks = pd.concat(parts, ignore_index=True)
-    drift = (
-        analysis.drift.set_index("frame")[["dy", "dx"]].reindex(marks["shown"], method="nearest").fillna(0.0)
-    )
-    position = np.column_stack([marks["shown"], marks[["y", "x"]].to_numpy(float) + drift.to_numpy(float)])
+    number = analysis.events.groupby(["site_id", "kind"], as_index=False).size()
+    marks = number.merge(analysis.sites[["site_id", "y", "x"]], on="site_id", how="left")
     colours = {kind: (*palette.hex_to_rgb(colour), 1.0) for kind, colour in palette.EVENT_COLOURS.items()}
+    # a little up and down, so that both kinds of one site can be seen
+    shift = np.where(marks["kind"].isin(("appear", "gain")), -0.3, 0.3) * size
     set_points(
         layer,
-        position,
-        marks[["frame", "site_id", "probability"]].astype(float).assign(kind=marks["kind"]),
+        np.column_stack([marks["y"] + shift, marks["x"]]),
+        marks[["site_id", "kind"]].astype({"site_id": float}).assign(number=marks["size"].astype(float)),
         np.array([colours[kind] for kind in marks["kind"]]),
-        size=marks["size"].to_numpy(float),
+        size=size * np.minimum(1.0 + 0.35 * np.log2(marks["size"].to_numpy(float)), 2.2),
         symbol=np.array([palette.EVENT_SYMBOLS[kind] for kind in marks["kind"]]),
     )
+
+
+def mark_events_of_frame(layer, analysis: Analysis, frame: int) -> None:
+    """Give the events of one frame a thick white rim, all others a thin black one."""
+    if len(layer.data) == 0:
+        return
+    now = analysis.events[analysis.events["frame"] == frame]
+    keys = set(zip(now["site_id"].astype(int), now["kind"], strict=True))
+    shown = zip(layer.features["site_id"].astype(int), layer.features["kind"], strict=True)
+    here = np.array([key in keys for key in shown])
+    border = np.tile([0.0, 0.0, 0.0, 1.0], (len(here), 1))
+    border[here] = 1.0
+    layer.border_color = border
+    layer.border_width = np.where(here, 0.2, 0.08)
 
 
 def fill_selected(layer, analysis: Analysis | None, site: int) -> None:

@@ -22,7 +22,7 @@ OVERLAYS = ("columns", "occupancy", "events")
 class EventTable(QAbstractTableModel):
     """The events for a table view."""
 
-    HEADERS = ("frame", "time (s)", "site", "kind", "probability")
+    HEADERS = ("frame", "time (s)", "site", "kind", "p")
     FIELDS = ("frame", "time_s", "site_id", "kind", "probability")
     FORMATS = ("{:d}", "{:.4g}", "{:d}", "{}", "{:.3f}")
 
@@ -33,7 +33,7 @@ class EventTable(QAbstractTableModel):
     def set_events(self, events: pd.DataFrame) -> None:
         """Show other events."""
         self.beginResetModel()
-        self.events = events.reset_index(drop=True)
+        self.events = events.sort_values(["frame", "site_id"]).reset_index(drop=True)
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: D102

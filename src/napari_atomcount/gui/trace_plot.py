@@ -75,7 +75,8 @@ class TracePanel(QWidget):
         self.image = pg.ImageItem()
         self.image.setColorMap(_probability_map())
         self.image.setLevels((0.0, 1.0))
-        self.path = pg.PlotDataItem(stepMode="center", pen=pg.mkPen("#ffffff", width=2), connect="finite")
+        self.path = pg.PlotDataItem(stepMode="center", pen=pg.mkPen("k", width=2), connect="finite")
+        self.path.setShadowPen(pg.mkPen("w", width=4))
         self.now = pg.InfiniteLine(0, angle=90, movable=True, pen=pg.mkPen("#ff5470", width=2))
         self.now.setZValue(10)
         for item in (self.image, self.path, self.now):

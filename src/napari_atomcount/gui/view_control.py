@@ -92,7 +92,7 @@ class ViewControl(QObject):
     def on_slider(self) -> None:
         """Another frame is shown."""
         self.layers.read_slider()
-        self.layers.follow_drift()
+        self.layers.follow_slider()
         self.trace.set_frame(self.layers.frame)
         self.show_corner()
 
@@ -107,7 +107,7 @@ class ViewControl(QObject):
         if movie is None:
             return
         frame, calibration = self.layers.frame, movie.calibration
-        words = [f"frame {frame} of 0–{movie.n_frames - 1}"] if movie.n_frames > 1 else []
+        words = [f"frame {frame} / {movie.n_frames - 1}"] if movie.n_frames > 1 else []
         if calibration.frame_time_s is not None and movie.n_frames > 1:
             words.append(f"{calibration.time_s(float(frame)):.4g} s")
         if calibration.dose_e_per_A2 is not None:

@@ -115,8 +115,9 @@ def _datasets(path: Path) -> list[Dataset]:
     elif plugins_for(suffix.lstrip(".")):
         reader = read_rsciio
     else:
+        endings = ", ".join(SUFFIXES)
         raise InputError(
-            f"{path.name} is of a kind that cannot be opened: give a folder of images or {', '.join(SUFFIXES)}."
+            f"{path.name} is of a kind that cannot be opened: give a folder of images or {endings}."
         )
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty: copy the file again.")

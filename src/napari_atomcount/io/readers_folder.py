@@ -129,7 +129,7 @@ def _survey(
             first = image
         elif image.shape != first.shape or image.dtype != first.dtype:
             raise InputError(
-                f"{file.name} is {_kind(image)}, but the one before is {_kind(first)}: a movie needs equal ones."
+                f"{file.name} is {_kind(image)}, the one before {_kind(first)}: a movie needs equal ones."
             )
     if first is None and first_error is not None:
         first_error = InputError(f"No image of the folder can be read: {first_error}")

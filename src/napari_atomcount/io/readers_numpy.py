@@ -105,7 +105,7 @@ def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 def _is_image(shape: tuple[int, ...], members: int) -> bool:
-    """Whether an array of an archive is an image: two dimensions or more, the last two not short; alone, any is."""
+    """Whether an array of an archive is an image: the last two dimensions are not short; alone, any is."""
     return members == 1 or (len(shape) >= 2 and min(shape[-2:]) >= _SMALLEST_IMAGE)
 
 

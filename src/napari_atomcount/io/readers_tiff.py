@@ -68,7 +68,7 @@ def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Data
         data = _page_stack(pages, plane, series.dtype).reshape(shape)
     else:  # colour planes or volumes inside a page
         data = da.from_zarr(series.aszarr(chunkmode="page"))
-    axes = _axes(tif, series.axes, len(pages), path)
+    axes = _axes(tif, series.axes, path)
     name = series.name or f"series {index}"
     return Dataset(name=name, data=data, axes=axes, kv=_kv(tif, path))
 
@@ -87,7 +87,7 @@ def _cut_stack(tif: tifffile.TiffFile, path: Path) -> Dataset | None:
     """Return the complete frames of a file that ends too early; None for an intact one.
 
     ImageJ and tifffile write the first header, then the pixels of all frames in one piece, then the other
-    headers: a cut takes the headers first, and the frames are found by the first one and the size of the file.
+    headers: a cut takes those first, and the frames are found by the first header and the size of the file.
     Other programs write header and pixels frame by frame.
     """
     size = path.stat().st_size
@@ -127,7 +127,7 @@ def _cut_stack(tif: tifffile.TiffFile, path: Path) -> Dataset | None:
     return Dataset(
         name="series 0",
         data=data,
-        axes=_axes(tif, names, complete, path),
+        axes=_axes(tif, names, path),
         kv=_kv(tif, path),
         warnings=(truncation_warning(complete, expected if expected > complete else None),),
     )
@@ -149,12 +149,13 @@ def _announced(tif: tifffile.TiffFile) -> int:
         return int((tif.imagej_metadata or {}).get("images", 1))
     if tif.is_shaped:
         described: tuple[dict[str, Any], ...] = tif.shaped_metadata or ({},)
-        pixels = math.prod(described[0].get("shape", ()))
-        return max(1, pixels // max(1, math.prod(tif.pages[0].shape)))
+        pixels = int(math.prod(described[0].get("shape", ())))
+        per_frame = int(math.prod(tif.pages[0].shape))
+        return max(1, pixels // max(1, per_frame))
     return 1
 
 
-def _axes(tif: tifffile.TiffFile, letters: str, frames: int, path: Path) -> tuple[Axis, ...]:
+def _axes(tif: tifffile.TiffFile, letters: str, path: Path) -> tuple[Axis, ...]:
     """Axes of a series with the steps of ImageJ, else OME, else another maker, else the resolution tags."""
     if tif.is_imagej:
         steps = _imagej_steps(tif)
@@ -162,7 +163,7 @@ def _axes(tif: tifffile.TiffFile, letters: str, frames: int, path: Path) -> tupl
         steps = _ome_steps(tif)
     else:
         steps = _maker_steps(path) or _resolution_steps(tif)
-    # A stack along z, or along no named axis, is a time series too: ImageJ says slices for the frames of movies.
+    # A stack along z or no named axis is a time series too: ImageJ calls the frames of many movies slices.
     stacked = [c for c in letters if c not in "YXS"]
     if len(stacked) == 1 and "T" in steps:
         steps = {**steps, stacked[0]: steps["T"]}
@@ -185,7 +186,7 @@ def _imagej_steps(tif: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
 
 
 def _ome_steps(tif: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
-    """Physical sizes and time increment of the first image of an OME file; µm and s unless it says otherwise."""
+    """Pixel sizes and time increment of the first image of an OME file; µm and s unless it says otherwise."""
     try:
         root = ElementTree.fromstring(tif.ome_metadata or "")
     except ElementTree.ParseError:

@@ -1,0 +1,153 @@
+"""What the network's logit looks like where a column is and where none is: levels, noise, odd frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from napari_atomcount.measure.markov import LARGEST_LOG_ODDS
+
+Single = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+LARGEST_LOGIT = 10.0  # beyond it the network is sure, and how sure is noise
+LEVELS = np.linspace(-9.0, 9.0, 19)
+SMALLEST_STEP = 2.0  # between the levels of an empty and an occupied site
+CODES = 256
+CODE_LOGITS = np.linspace(-LARGEST_LOGIT, LARGEST_LOGIT, CODES)
+DEFAULT_NOISE = 1.5
+SMALLEST_NOISE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Emission:
+    """Densities of the logit on a grid of levels.
+
+    A site has one level of the logit while it is empty and one while it is occupied. The two hold the
+    network's context prior, which is the same in every frame and therefore says nothing about a change;
+    only the distance from the levels does.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (J,)
+        Standard deviation of the logit at each of the `LEVELS`, from frame to frame.
+    empty, occupied : ndarray of int, shape (P,)
+        The pairs of levels that are considered, as indices into `LEVELS`.
+    log_density : ndarray, shape (CODES, J)
+        Log density of each code at each level: a hyperbolic secant, whose exponential tails bound what a
+        single frame can say.
+    """
+
+    noise: Single
+    empty: npt.NDArray[np.intp]
+    occupied: npt.NDArray[np.intp]
+    log_density: Single
+
+    @classmethod
+    def from_noise(cls, noise: npt.NDArray[np.floating]) -> Emission:
+        """Make the tables for the given noise at each level, shape (J,)."""
+        sigma = np.maximum(np.asarray(noise, dtype=np.float64), SMALLEST_NOISE)
+        z = (CODE_LOGITS[:, None] - LEVELS) * (np.pi / (2 * sigma))
+        # log sech z, written so that it does not overflow
+        log_density = -np.logaddexp(z, -z) - np.log(sigma)
+        below, above = np.nonzero(LEVELS[None, :] - LEVELS[:, None] >= SMALLEST_STEP)
+        return cls(sigma.astype(np.float32), below, above, log_density.astype(np.float32))
+
+    def odds(self) -> Single:
+        """p(code | occupied) / p(code | empty), shape (CODES, P); never falls as the logit rises."""
+        ratio = self.log_density[:, self.occupied] - self.log_density[:, self.empty]
+        # Levels of unequal noise would turn the ratio round far outside of both: a sure network is not
+        # doubted.
+        middle = np.searchsorted(CODE_LOGITS, (LEVELS[self.occupied] + LEVELS[self.empty]) / 2)
+        rows = np.arange(CODES)[:, None]
+        upper = np.maximum.accumulate(np.where(rows >= middle, ratio, -np.inf), axis=0)
+        lower = np.minimum.accumulate(np.where(rows <= middle, ratio, np.inf)[::-1], axis=0)[::-1]
+        log_odds = np.where(rows >= middle, upper, lower)
+        return np.asarray(np.exp(np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)), dtype=np.float32)
+
+
+def encode(logit: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Round logits (any shape, finite) to codes, indices into `CODE_LOGITS`."""
+    scaled = (np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT) + LARGEST_LOGIT) * (
+        (CODES - 1) / (2 * LARGEST_LOGIT)
+    )
+    return np.asarray(np.rint(scaled), dtype=np.uint8)
+
+
+def frame_offsets(logit: Single, observed: Bools) -> Single:
+    """How much lower or higher the network's answer is in a frame than usual, over all sites.
+
+    A blurred or dimmer frame lowers every logit at once; no site has changed.
+
+    Parameters
+    ----------
+    logit : ndarray, shape (T, S)
+        Logits.
+    observed : ndarray of bool, shape (T, S)
+        What counts.
+
+    Returns
+    -------
+    ndarray, shape (T,)
+        Median over the sites of the difference from the site's own median; 0 where fewer than 8 sites or 8
+        frames say nothing sure.
+    """
+    n_frames, n_sites = logit.shape
+    if n_frames < 8 or n_sites < 8:
+        return np.zeros(n_frames, np.float32)
+    seen = np.where(observed, np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT), np.nan)
+    enough_frames = observed.sum(axis=0) >= 8
+    # Only sites that are usually occupied: the others sit at the network's floor, which no blur lowers.
+    usual = np.full(n_sites, np.nan)
+    usual[enough_frames] = np.nanmedian(seen[:, enough_frames], axis=0)
+    usual[usual < 0] = np.nan
+    rest = seen - usual
+    out = np.zeros(n_frames, np.float32)
+    enough_sites = np.isfinite(rest).sum(axis=1) >= 8
+    if enough_sites.any():
+        out[enough_sites] = np.nanmedian(rest[enough_sites], axis=1)
+    return out
+
+
+def estimate_noise(logit: Single, observed: Bools) -> Single:
+    """Standard deviation of the logit from frame to frame at each of the `LEVELS`.
+
+    Differences of successive frames are used, so that a site's level and its few changes do not count as
+    noise.
+
+    Parameters
+    ----------
+    logit : ndarray, shape (T, S)
+        Logits, with the frames' offsets removed.
+    observed : ndarray of bool, shape (T, S)
+        What counts.
+
+    Returns
+    -------
+    ndarray, shape (J,)
+        From robust medians of |difference| in bins of the mean, drawn towards each other where pairs are few;
+        1.5 where there are fewer than 30 pairs in all.
+    """
+    x = np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT)
+    both = observed[1:] & observed[:-1]
+    step = np.abs(x[1:] - x[:-1])[both]
+    mean = (0.5 * (x[1:] + x[:-1]))[both]
+    if len(step) < 30:
+        return np.full(len(LEVELS), DEFAULT_NOISE, np.float32)
+    # median |a - b| of two hyperbolic-secant variables of unit variance is 0.90 (0.954 for normal ones)
+    pooled = float(np.median(step)) / 0.92
+    bins = np.clip(np.rint(np.interp(mean, LEVELS, np.arange(len(LEVELS)))).astype(int), 0, len(LEVELS) - 1)
+    prior = 50.0
+    log_sigma = np.full(len(LEVELS), np.log(max(pooled, SMALLEST_NOISE)))
+    weight = np.full(len(LEVELS), prior)
+    for j in range(len(LEVELS)):
+        steps = step[bins == j]
+        if len(steps):
+            own = np.log(max(float(np.median(steps)) / 0.92, SMALLEST_NOISE))
+            log_sigma[j] = (prior * log_sigma[j] + len(steps) * own) / (prior + len(steps))
+            weight[j] += len(steps)
+    smooth = gaussian_filter1d(log_sigma * weight, 1.0) / gaussian_filter1d(weight, 1.0)
+    return np.exp(smooth).astype(np.float32)

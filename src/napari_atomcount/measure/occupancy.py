@@ -1,0 +1,447 @@
+"""Is a column there? A two-state chain per site over the network's logit; what is unknown is averaged out.
+
+Each site has a level of the logit while empty, one while occupied, and rates of appearing and vanishing.
+None is known. All are put on a grid; the evidence of every grid point is computed for every site once
+(`markov`), and the weights of the grid points are then learned from all sites together (empirical Bayes, by
+EM; rates pooled over sites of like coordination). A site that never changes thus borrows from the others
+what a change would look like, and the split of one level's noise into two states has to pay for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.ndimage import gaussian_filter1d
+
+from napari_atomcount.measure import emission, markov
+from napari_atomcount.measure.emission import LEVELS, Emission
+from napari_atomcount.records.settings import OccupancySettings
+
+Single = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.integer]
+
+# (appear, vanish) per frame and the probability of being occupied in the first frame. The first two stand for
+# sites that keep still, full and empty; their rates are not zero, because nothing is.
+CHAINS = np.array(
+    [
+        (2e-4, 2e-4, 0.999),
+        (2e-4, 2e-4, 0.001),
+        (0.01, 0.01, 0.5),
+        (0.04, 0.01, 0.8),
+        (0.01, 0.04, 0.2),
+        (0.04, 0.04, 0.5),
+        (0.12, 0.04, 0.75),
+        (0.04, 0.12, 0.25),
+        (0.12, 0.12, 0.5),
+        (0.35, 0.12, 0.75),
+        (0.12, 0.35, 0.25),
+        (0.35, 0.35, 0.5),
+    ],
+    dtype=np.float32,
+)
+RATES, START = CHAINS[:, :2], CHAINS[:, 2]
+STILL = np.array([0.45, 0.2])  # belief in the first two before the movie is seen
+# What is believed of the levels before the movie is seen: the networks' logits are calibrated on simulations.
+PRIOR_LEVEL = 4.0
+PRIOR_LEVEL_SPREAD = 2.5
+PRIOR_SITES = 4.0  # how many sites these beliefs weigh
+POOL_SITES = 4.0  # how many sites the average over all pools weighs in each pool
+EXPLANATIONS = 16  # grid points kept per site for the posterior
+SITES_AT_ONCE = 64
+LOST_FRAME = -4.0  # a frame in which the median site falls by so much shows nothing
+
+
+@dataclass(frozen=True, eq=False)
+class OccupancyModel:
+    """What was learned from all sites of a movie; it decodes any of them again on its own.
+
+    Parameters
+    ----------
+    emission : Emission
+        Densities of the logit.
+    offset : ndarray, shape (T,)
+        What each frame adds to every logit.
+    lost : ndarray of bool, shape (T,)
+        Frames that show nothing.
+    log_pair : ndarray, shape (P,)
+        Log weight of each pair of levels.
+    log_rate : ndarray, shape (pools, R)
+        Log weight of each of the `RATES` in each pool.
+    pools : ndarray of int, shape (pools,)
+        The coordination that each pool stands for.
+    penalty : float
+        What a change costs in the most probable path, nats (from ``false_events_per_1000``).
+    """
+
+    emission: Emission
+    offset: Single
+    lost: Bools
+    log_pair: Single
+    log_rate: Single
+    pools: npt.NDArray[np.int64]
+    penalty: float = 0.0
+
+    def pool_index(self, coordination: Ints) -> npt.NDArray[np.intp]:
+        """Index of the pool nearest to each coordination."""
+        return np.asarray(np.abs(np.asarray(coordination)[:, None] - self.pools).argmin(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Occupancy:
+    """The answer for a set of sites.
+
+    Parameters
+    ----------
+    state : ndarray of int8, shape (T, S)
+        -1 not observed, 0 empty, 1 occupied; the most probable path.
+    probability : ndarray of float32, shape (T, S)
+        Posterior probability of being occupied; NaN where not observed.
+    chain : Posterior
+        Posterior of every frame and step, observed or not.
+    occupancy, low, high : ndarray, shape (S,)
+        Fraction of observed frames that the path is occupied, and its posterior interval.
+    empty_level, occupied_level : ndarray, shape (S,)
+        Posterior means of the two levels of the logit.
+    rates : DataFrame
+        coordination, n_sites, appear, vanish (per frame, posterior means over the sites of the pool).
+    model : OccupancyModel
+        What was learned.
+    """
+
+    state: npt.NDArray[np.int8]
+    probability: Single
+    chain: markov.Posterior
+    occupancy: Single
+    low: Single
+    high: Single
+    empty_level: Single
+    occupied_level: Single
+    rates: pd.DataFrame
+    model: OccupancyModel
+
+
+def hidden_markov(
+    logit: npt.NDArray[np.floating],
+    observed: Bools,
+    coordination: Ints,
+    settings: OccupancySettings | None = None,
+    known: npt.NDArray[np.int8] | None = None,
+) -> Occupancy:
+    """Learn levels and rates from all sites, and find each site's path.
+
+    Parameters
+    ----------
+    logit : ndarray, shape (T, S)
+        The network's logit of "a column is here" at every site in every frame; ignored where not observed.
+    observed : ndarray of bool, shape (T, S)
+        False for blank frames and for sites outside the field of view or in a bad area.
+    coordination : ndarray of int, shape (S,)
+        Rates are pooled over sites of the same value.
+    settings : OccupancySettings, optional
+        False-event rate, interval, samples, seed.
+    known : ndarray of int8, shape (T, S), optional
+        What a person said: 0 empty, 1 occupied, -1 nothing.
+
+    Returns
+    -------
+    Occupancy
+        Shapes (T, S) and (S,).
+    """
+    settings = settings or OccupancySettings()
+    model = learn(logit, observed, coordination, settings, known)
+    return decode(model, logit, observed, coordination, settings, known)
+
+
+def learn(
+    logit: npt.NDArray[np.floating],
+    observed: Bools,
+    coordination: Ints,
+    settings: OccupancySettings,
+    known: npt.NDArray[np.int8] | None = None,
+) -> OccupancyModel:
+    """Learn noise, frame offsets, the weights of the levels and of the rates, and the cost of a change.
+
+    Parameters are those of `hidden_markov`.
+    """
+    logit, observed = _checked(logit, observed)
+    offset = emission.frame_offsets(logit, observed)
+    lost = offset < LOST_FRAME
+    offset = np.where(lost, 0, offset).astype(np.float32)
+    seen = observed & ~lost[:, None]
+    tables = Emission.from_noise(emission.estimate_noise(logit - offset[:, None], seen))
+    pools, pool = np.unique(np.asarray(coordination, dtype=np.int64), return_inverse=True)
+    pairs = np.log(_pair_weights(_level_belief(), tables)).astype(np.float32)
+    rates = np.log(_rate_belief()).astype(np.float32)
+    if logit.shape[1] == 0:
+        return OccupancyModel(tables, offset, lost, pairs, rates[None], np.zeros(1, np.int64))
+    bare = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
+    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen, known)])
+    log_pair, log_rate = _learn_weights(evidence, pool, len(pools), tables, settings.iterations)
+    model = OccupancyModel(tables, offset, lost, log_pair, log_rate, pools)
+    chain = _posterior(model, evidence, logit, seen, pool, known)[0]
+    penalty = _penalty(chain, seen, settings.false_events_per_1000)
+    return OccupancyModel(tables, offset, lost, log_pair, log_rate, pools, penalty)
+
+
+def decode(
+    model: OccupancyModel,
+    logit: npt.NDArray[np.floating],
+    observed: Bools,
+    coordination: Ints,
+    settings: OccupancySettings,
+    known: npt.NDArray[np.int8] | None = None,
+) -> Occupancy:
+    """Find the paths of some sites with what was learned from all; parameters as in `hidden_markov`.
+
+    This is all that has to run again for one site when one of its columns was corrected.
+    """
+    logit, observed = _checked(logit, observed)
+    seen = observed & ~model.lost[:, None]
+    n_frames, n_sites = logit.shape
+    pool = model.pool_index(coordination) if n_sites else np.zeros(0, np.intp)
+    evidence = np.concatenate(
+        [np.zeros((0, len(model.log_pair), len(RATES)), np.float32)]
+        + [e for _, e in _evidence(model, logit, seen, known)]
+    )
+    chain, weights = _posterior(model, evidence, logit, seen, pool, known)
+    path = markov.most_probable_path(chain, model.penalty) if n_frames else np.zeros((0, n_sites), bool)
+    frames = seen.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        fraction = np.where(frames > 0, (path & seen).sum(axis=0) / np.maximum(frames, 1), np.nan)
+    low, high = _interval(chain, seen, fraction, settings)
+    pairs = weights.sum(axis=2)
+    return Occupancy(
+        state=np.where(seen, path, -1).astype(np.int8),
+        probability=np.where(seen, chain.occupied, np.nan).astype(np.float32),
+        chain=chain,
+        occupancy=fraction.astype(np.float32),
+        low=low,
+        high=high,
+        empty_level=(pairs @ LEVELS[model.emission.empty]).astype(np.float32),
+        occupied_level=(pairs @ LEVELS[model.emission.occupied]).astype(np.float32),
+        rates=_rate_table(weights.sum(axis=1), pool, model.pools),
+        model=model,
+    )
+
+
+def _checked(logit: npt.NDArray[np.floating], observed: Bools) -> tuple[Single, Bools]:
+    if logit.ndim != 2 or logit.shape != observed.shape:
+        raise ValueError(f"logit {logit.shape} and observed {observed.shape} must both be (frames, sites)")
+    seen = observed & np.isfinite(logit)
+    return np.where(seen, logit, 0).astype(np.float32), seen
+
+
+def _level_belief() -> npt.NDArray[np.float64]:
+    """Weight of each of the `LEVELS` before the movie is seen, empty or occupied, shape (J,), sum one."""
+    at = np.exp(-0.5 * ((np.abs(LEVELS) - PRIOR_LEVEL) / PRIOR_LEVEL_SPREAD) ** 2)
+    return np.asarray(at / at.sum())
+
+
+def _pair_weights(level: npt.NDArray[np.float64], tables: Emission) -> npt.NDArray[np.float64]:
+    """Weight of each pair of levels, shape (P,), sum one, from the weight of each level, shape (J,).
+
+    How much of a level's weight is due to empty and how much to occupied sites is not learned: for a site
+    that never changes nothing in the movie tells, and the network, whose logits are calibrated, does.
+    """
+    occupied = level / (1 + np.exp(-LEVELS))
+    empty = level - occupied
+    weight = (empty / empty.sum())[tables.empty] * (occupied / occupied.sum())[tables.occupied]
+    return np.asarray(weight / weight.sum())
+
+
+def _rate_belief() -> npt.NDArray[np.float64]:
+    """Weight of each of the `CHAINS` before the movie is seen, shape (R,), sum one."""
+    rest = np.full(len(RATES) - 2, (1 - STILL.sum()) / (len(RATES) - 2))
+    return np.concatenate([STILL, rest])
+
+
+def _evidence(
+    model: OccupancyModel, logit: Single, seen: Bools, known: npt.NDArray[np.int8] | None
+) -> Iterator[tuple[slice, Single]]:
+    """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
+    tables = model.emission
+    odds_table = tables.odds()
+    for start in range(0, logit.shape[1], SITES_AT_ONCE):
+        sites = slice(start, start + SITES_AT_ONCE)
+        codes = emission.encode(logit[:, sites] - model.offset[:, None])
+        odds = _overrule(odds_table[codes], seen[:, sites], None if known is None else known[:, sites])
+        changing = markov.log_evidence(odds[..., None], RATES[:, 0], RATES[:, 1], START)
+        n = codes.shape[1]
+        cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
+        histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
+        if_empty = histogram.astype(np.float32) @ tables.log_density[:, tables.empty]
+        yield sites, changing + if_empty[:, :, None]
+
+
+def _overrule(odds: Single, seen: Bools, known: npt.NDArray[np.int8] | None) -> Single:
+    """Set the odds (T, n, ...) of frames that say nothing, and of those where a person spoke, in place."""
+    odds[~seen] = 1.0
+    if known is not None:
+        odds[known == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
+        odds[known == 1] = np.exp(markov.LARGEST_LOG_ODDS)
+    return odds
+
+
+def _learn_weights(
+    evidence: Single, pool: npt.NDArray[np.intp], n_pools: int, tables: Emission, rounds: int
+) -> tuple[Single, Single]:
+    """EM for the weights of the grid points: levels over all sites, rates by pool (and over all pools).
+
+    The weights of the levels are smoothed over neighbouring levels, so that a few sites do not make a comb.
+    """
+    n_sites = len(evidence)
+    likelihood = np.exp(evidence - evidence.max(axis=(1, 2), keepdims=True)).astype(np.float64)
+    level_belief, rate_belief = _level_belief(), _rate_belief()
+    level = level_belief
+    rate = np.tile(rate_belief, (n_pools, 1))
+    members = np.zeros((n_pools, n_sites))
+    members[pool, np.arange(n_sites)] = 1
+    to_level = np.zeros((2, len(LEVELS), len(tables.empty)))
+    to_level[0, tables.empty, np.arange(len(tables.empty))] = 1
+    to_level[1, tables.occupied, np.arange(len(tables.empty))] = 1
+    for _ in range(rounds):
+        joint = likelihood * _pair_weights(level, tables)[None, :, None] * rate[pool][:, None, :]
+        joint /= joint.sum(axis=(1, 2), keepdims=True)
+        # Only states that a site was in teach a level: a still site says nothing of its other one.
+        by_chain = joint.sum(axis=0)
+        seen = to_level[1] @ (by_chain.sum(axis=1) - by_chain[:, 1])
+        seen += to_level[0] @ (by_chain.sum(axis=1) - by_chain[:, 0])
+        new_level = gaussian_filter1d(seen, 1.0, mode="nearest") + PRIOR_SITES * level_belief
+        new_level /= new_level.sum()
+        by_pool = members @ joint.sum(axis=1)
+        overall = by_pool.sum(axis=0) + PRIOR_SITES * rate_belief
+        overall /= overall.sum()
+        new_rate = by_pool + POOL_SITES * overall
+        new_rate /= new_rate.sum(axis=1, keepdims=True)
+        change = max(float(np.abs(new_level - level).max()), float(np.abs(new_rate - rate).max()))
+        level, rate = new_level, new_rate
+        if change < 1e-4:
+            break
+    pair = _pair_weights(level, tables)
+    return np.log(np.maximum(pair, 1e-30)).astype(np.float32), np.log(rate).astype(np.float32)
+
+
+def _posterior(
+    model: OccupancyModel,
+    evidence: Single,
+    logit: Single,
+    seen: Bools,
+    pool: npt.NDArray[np.intp],
+    known: npt.NDArray[np.int8] | None,
+) -> tuple[markov.Posterior, Single]:
+    """Posterior of every site over its likeliest explanations, and the weights (S, P, R) of all of them."""
+    n_frames, n_sites = logit.shape
+    log_weight = evidence + model.log_pair[None, :, None] + model.log_rate[pool][:, None, :]
+    weights = np.exp(log_weight - log_weight.max(axis=(1, 2), keepdims=True)) if n_sites else log_weight
+    weights /= np.maximum(weights.sum(axis=(1, 2), keepdims=True), 1e-30)
+    flat = weights.reshape(n_sites, -1)
+    best = np.argsort(-flat, axis=1, kind="stable")[:, :EXPLANATIONS]
+    share = np.take_along_axis(flat, best, axis=1)
+    share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
+    pair, rate = np.divmod(best, len(RATES))
+    table = model.emission.odds()
+    parts: list[markov.Posterior] = []
+    for start in range(0, n_sites, SITES_AT_ONCE):
+        s = slice(start, start + SITES_AT_ONCE)
+        codes = emission.encode(logit[:, s] - model.offset[:, None])
+        odds = _overrule(
+            table[codes[:, :, None], pair[None, s]], seen[:, s], None if known is None else known[:, s]
+        )
+        appear, vanish = RATES[rate[s], 0], RATES[rate[s], 1]
+        parts.append(markov.posterior(odds, appear, vanish, START[rate[s]], share[s]))
+    none = np.zeros((n_frames, 0), np.float32)
+    return (
+        markov.Posterior(
+            *(
+                np.hstack([none] + [getattr(p, name) for p in parts])
+                for name in ("occupied", "appear", "vanish")
+            )
+        ),
+        weights,
+    )
+
+
+def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> float:
+    """The least cost of a change at which no more false events are expected than allowed, nats."""
+    allowed = false_per_1000 / 1000 * float(seen.sum())
+    for penalty in np.concatenate([np.arange(0, 4, 0.5), np.arange(4, 20, 1.0)]):
+        path = markov.most_probable_path(chain, float(penalty))
+        if float(np.sum(1 - change_probabilities(chain, path, seen)[3])) <= allowed:
+            break
+    return float(penalty)
+
+
+def change_probabilities(
+    chain: markov.Posterior, path: Bools, seen: Bools, window: int = 1
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Bools, Single]:
+    """Find the changes of paths between observed frames, each with its posterior probability.
+
+    Parameters
+    ----------
+    chain : Posterior
+        (T, S).
+    path, seen : ndarray of bool, shape (T, S)
+        Occupied; observed.
+    window : int
+        A change so many frames earlier or later counts as the same one.
+
+    Returns
+    -------
+    frame, site : ndarray of int, shape (E,)
+        First observed frame in the new state (row), and the site, by frame.
+    appeared : ndarray of bool, shape (E,)
+        Whether it became occupied.
+    probability : ndarray, shape (E,)
+        That such a change happened, within the window or since the last observed frame.
+    """
+    n_frames = len(path)
+    rows = np.where(seen, np.arange(n_frames)[:, None], -1)
+    last = np.vstack([np.full((1, path.shape[1]), -1), np.maximum.accumulate(rows, axis=0)[:-1]])
+    previous = np.take_along_axis(path, np.maximum(last, 0), axis=0)
+    frame, site = np.nonzero(seen & (last >= 0) & (previous != path))
+    appeared = path[frame, site]
+    probability = np.zeros(len(frame), np.float32)
+    for kind, steps in ((True, chain.appear), (False, chain.vanish)):
+        total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
+        mine = appeared == kind
+        first = np.maximum(last[frame[mine], site[mine]] + 1 - window, 0)
+        stop = np.minimum(frame[mine] + 1 + window, n_frames)
+        probability[mine] = total[stop, site[mine]] - total[first, site[mine]]
+    return frame, site, appeared, np.clip(probability, 0, 1)
+
+
+def _interval(
+    chain: markov.Posterior, seen: Bools, fraction: npt.NDArray[np.floating], settings: OccupancySettings
+) -> tuple[Single, Single]:
+    """Posterior interval of the occupied fraction of each site, widened to hold the path's own."""
+    low = np.array(fraction, dtype=np.float32)
+    high = low.copy()
+    doubt = np.where(seen, np.minimum(chain.occupied, 1 - chain.occupied), 0)
+    # A site without doubt in any frame has one path: drawing it 400 times would say nothing.
+    open_sites = (
+        np.flatnonzero((doubt.max(axis=0) > 1e-3) & seen.any(axis=0)) if len(seen) else np.zeros(0, int)
+    )
+    rng = np.random.default_rng(settings.seed)
+    tails = [(1 - settings.interval) / 2, (1 + settings.interval) / 2]
+    for start in range(0, len(open_sites), SITES_AT_ONCE):
+        s = open_sites[start : start + SITES_AT_ONCE]
+        part = markov.Posterior(chain.occupied[:, s], chain.appear[:, s], chain.vanish[:, s])
+        drawn = markov.sample_occupied(part, seen[:, s], settings.samples, rng)
+        bottom, top = np.quantile(drawn, tails, axis=0)
+        low[s], high[s] = np.minimum(bottom, low[s]), np.maximum(top, high[s])
+    return low, high
+
+
+def _rate_table(weights: Single, pool: npt.NDArray[np.intp], pools: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Mean rates per frame of each pool from the weights of the `RATES` at each site, shape (S, R)."""
+    rates = weights @ RATES
+    rows = [
+        (int(pools[p]), int(np.sum(pool == p)), *(rates[pool == p].mean(axis=0).tolist()))
+        for p in np.unique(pool)
+    ]
+    return pd.DataFrame(rows, columns=["coordination", "n_sites", "appear", "vanish"])

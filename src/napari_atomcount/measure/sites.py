@@ -1,0 +1,242 @@
+"""Places where a column can be: the columns of all frames, gathered in the specimen's frame; lattices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomcount.measure.lattice import Lattice, coordination, empty_neighbours, fit_lattices
+from napari_atomcount.measure.peaks import density_peaks, nearest, nearest_other
+from napari_atomcount.records import tables
+from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.settings import SiteSettings
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FREE_SITE_FRAMES = 2  # off all lattices, one sighting is noise
+ROOM = 0.5  # of the spacing: a place nearer than this to a lattice site is a shoulder of its column
+
+
+@dataclass(frozen=True, eq=False)
+class SiteSet:
+    """Sites, and which of them are only places where a column could be.
+
+    Parameters
+    ----------
+    table : DataFrame
+        SITES; what only time can tell (occupancy, events, counts) is NaN or 0.
+    seen : ndarray of bool, shape (S,)
+        False: no column was ever found there; it stands beside the occupied ones on their lattice. Such
+        places show what the network says of an empty site.
+    spacing_nm : float
+        Median distance of nearest neighbours, nm; NaN for fewer than two sites.
+    """
+
+    table: pd.DataFrame
+    seen: npt.NDArray[np.bool_]
+    spacing_nm: float
+
+
+def to_specimen(columns: pd.DataFrame, drift: pd.DataFrame) -> tuple[Doubles, Doubles]:
+    """Position (y, x) in px that each column (rows with frame, y, x) would have in frame 0."""
+    frames = drift["frame"].to_numpy()
+    row = np.searchsorted(frames, columns["frame"].to_numpy())
+    dy, dx = drift["dy"].to_numpy()[row], drift["dx"].to_numpy()[row]
+    return columns["y"].to_numpy() - dy, columns["x"].to_numpy() - dx
+
+
+def positions_in_frames(sites: pd.DataFrame, drift: pd.DataFrame) -> tuple[Doubles, Doubles]:
+    """Where every site is in every frame: y and x in px, each of shape (T, S)."""
+    y = sites["y"].to_numpy()[None] + drift["dy"].to_numpy()[:, None]
+    x = sites["x"].to_numpy()[None] + drift["dx"].to_numpy()[:, None]
+    return y, x
+
+
+def build_sites(
+    columns: pd.DataFrame,
+    drift: pd.DataFrame,
+    calibration: Calibration,
+    settings: SiteSettings | None = None,
+    weak: pd.DataFrame | None = None,
+) -> tuple[SiteSet, pd.DataFrame]:
+    """Gather columns into sites, fit their lattices, and give every column its site.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        COLUMNS of all frames.
+    drift : DataFrame
+        DRIFT of all frames that were analysed, columns or not.
+    calibration : Calibration
+        Needs the pixel size.
+    settings : SiteSettings, optional
+        Radius and the least occurrence.
+    weak : DataFrame, optional
+        Further rows of frame, y, x, score below the threshold: they help to place sites and make none.
+
+    Returns
+    -------
+    sites : SiteSet
+        Sites by falling weight of evidence, ``site_id`` 0, 1, …
+    columns : DataFrame
+        The columns with ``site_id``; -1: none within the radius, or another column is nearer to it.
+    """
+    settings = settings or SiteSettings()
+    pixel = np.array(calibration.require_pixel_size())
+    home = np.column_stack(to_specimen(columns, drift)) * pixel
+    score = columns["score"].to_numpy(dtype=np.float64)
+    frame = columns["frame"].to_numpy()
+    points, weight = home, score
+    if weak is not None and len(weak):
+        points = np.vstack([home, np.column_stack(to_specimen(weak, drift)) * pixel])
+        weight = np.concatenate([score, weak["score"].to_numpy(dtype=np.float64)])
+    centres, _ = density_peaks(points, np.maximum(weight, 1e-3), settings.radius_nm)
+    site_id = assign(frame, home, centres, settings.radius_nm)
+    frames_seen = np.bincount(site_id[site_id >= 0], minlength=len(centres))
+    order = np.argsort(-frames_seen, kind="stable")[: int(np.sum(frames_seen > 0))]
+    centres, frames_seen = centres[order], frames_seen[order]
+    # A place that was seen now and then may join a lattice that expects it, but makes none.
+    lattices = fit_lattices(centres, frames_seen >= max(2 if len(drift) > 1 else 1, 0.1 * len(drift)))
+    spacing = _spacing(centres, lattices)
+    keep = _kept(centres, frames_seen, lattices, len(drift), spacing, settings)
+    lattices = [_subset(lattice, keep) for lattice in lattices]
+    centres, frames_seen = centres[keep], frames_seen[keep]
+    usually = frames_seen >= 0.5 * len(drift)
+    beside, beside_lattice, beside_hk = empty_neighbours(centres, lattices, usually)
+    lattice_id = np.full(len(centres), -1, np.int64)
+    hk = np.full((len(centres), 2), -1, np.int64)
+    for n, lattice in enumerate(lattices):
+        lattice_id[lattice.member], hk[lattice.member] = n, lattice.hk
+    site_id = assign(frame, home, centres, settings.radius_nm)
+    labels, usual = _labels(columns["label"], site_id, len(centres))
+    everywhere = np.vstack([centres, beside])
+    seen = np.concatenate([np.ones(len(centres), bool), np.zeros(len(beside), bool)])
+    table = _table(
+        everywhere / pixel,
+        calibration,
+        np.concatenate([lattice_id, beside_lattice]),
+        np.vstack([hk, beside_hk]),
+        coordination(everywhere, np.concatenate([usually, seen[len(centres) :]]), spacing),
+        [*labels, *[usual] * len(beside)],
+    )
+    return SiteSet(table, seen, spacing), columns.assign(site_id=site_id)
+
+
+def assign(frame: npt.NDArray[np.integer], home: Doubles, centres: Doubles, radius: float) -> Ints:
+    """Index of the centre nearest to each point; of several points in one frame the nearest has it.
+
+    Parameters
+    ----------
+    frame : ndarray of int, shape (N,)
+        Frame of each point.
+    home : ndarray, shape (N, 2)
+        Points in the specimen's frame.
+    centres : ndarray, shape (S, 2)
+        Sites, in the same unit.
+    radius : float
+        Reach.
+
+    Returns
+    -------
+    ndarray of int, shape (N,)
+        -1: none.
+    """
+    out = np.full(len(home), -1, np.int64)
+    if not len(home) or not len(centres):
+        return out
+    distance, at = nearest(centres, home, radius)
+    order = np.argsort(distance, kind="stable")
+    order = order[np.isfinite(distance[order])]
+    key = np.asarray(frame)[order].astype(np.int64) * len(centres) + at[order]
+    _, first = np.unique(key, return_index=True)
+    mine = order[first]
+    out[mine] = at[mine]
+    return out
+
+
+def _spacing(centres: Doubles, lattices: list[Lattice]) -> float:
+    """Nearest-neighbour distance, nm: that of the largest lattice, else the median over the sites."""
+    if lattices:
+        return lattices[0].spacing
+    if len(centres) < 2:
+        return float("nan")
+    return float(np.median(nearest_other(centres)))
+
+
+def _kept(
+    centres: Doubles,
+    frames_seen: Ints,
+    lattices: list[Lattice],
+    n_frames: int,
+    spacing: float,
+    settings: SiteSettings,
+) -> npt.NDArray[np.bool_]:
+    """Which places are sites: on a lattice a few sightings do, elsewhere more are needed, and room."""
+    needed = max(settings.min_frames, settings.min_occurrence * n_frames, min(FREE_SITE_FRAMES, n_frames))
+    keep = frames_seen >= needed
+    on_lattice = np.zeros(len(centres), bool)
+    for lattice in lattices:
+        on_lattice[lattice.member] = True
+    if on_lattice.any() and not on_lattice.all():
+        room = nearest(centres[on_lattice], centres)[0] > ROOM * spacing
+        keep &= on_lattice | room
+    keep |= on_lattice & (frames_seen >= settings.min_frames)
+    return np.asarray(keep)
+
+
+def _subset(lattice: Lattice, keep: npt.NDArray[np.bool_]) -> Lattice:
+    """Return the lattice with its members renumbered after the points that are not kept have gone."""
+    number = np.cumsum(keep) - 1
+    mine = keep[lattice.member]
+    return Lattice(lattice.origin, lattice.a, lattice.b, number[lattice.member[mine]], lattice.hk[mine])
+
+
+def _labels(label: pd.Series[str], site_id: Ints, n_sites: int) -> tuple[list[str], str]:
+    """Most frequent label of each site's columns, and of all columns."""
+    if not len(label):
+        return ["column"] * n_sites, "column"
+    codes, names = pd.factorize(label)
+    words = [str(name) for name in names]
+    votes = np.zeros((n_sites, len(words)))
+    np.add.at(votes, (site_id[site_id >= 0], codes[site_id >= 0]), 1)
+    return [words[i] for i in votes.argmax(axis=1).tolist()], words[int(np.bincount(codes).argmax())]
+
+
+def _table(
+    position: Doubles,
+    calibration: Calibration,
+    lattice_id: Ints,
+    hk: Ints,
+    neighbours: Ints,
+    label: list[str],
+) -> pd.DataFrame:
+    """Make the SITES table of positions (S, 2) in px of frame 0."""
+    y_nm, x_nm = calibration.to_nm(position[:, 0], position[:, 1])
+    unknown = np.full(len(position), np.nan)
+    return tables.conform(
+        pd.DataFrame(
+            {
+                "site_id": np.arange(len(position)),
+                "y": position[:, 0],
+                "x": position[:, 1],
+                "y_nm": y_nm,
+                "x_nm": x_nm,
+                "lattice_id": lattice_id,
+                "h": hk[:, 0],
+                "k": hk[:, 1],
+                "coordination": neighbours,
+                "label": pd.Series(label, dtype="str"),
+                "occupancy": unknown,
+                "occupancy_low": unknown,
+                "occupancy_high": unknown,
+                "n_events": np.zeros(len(position), np.int64),
+                "event_rate_per_s": unknown,
+                "mean_count": unknown,
+            }
+        ),
+        tables.SITES,
+    )

@@ -1,0 +1,208 @@
+"""From probability maps to columns: peaks, sub-pixel positions with errors, calibrated scores and counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+from scipy.special import logit, softmax
+
+from napari_atomcount.records.maps import ProbabilityMaps
+
+#: Peaks nearer to each other than this are one column, nm; projected columns of fcc metals are 0.13 nm apart or more.
+CLOSEST_NM = 0.085
+#: Peaks below these log-odds are not looked at: calibrated scores there are far below any useful threshold.
+FAINTEST = -6.0
+
+
+def find_columns(
+    maps: ProbabilityMaps,
+    evidence: NDArray[np.floating] | list[float],
+    score: NDArray[np.floating] | list[float],
+    threshold: float,
+    count_temperature: float = 1.0,
+    sigma_factor: float = 1.0,
+) -> pd.DataFrame:
+    """Find the columns of one frame.
+
+    Local maxima of the column map are the candidates (thesis 6.3.5 seeds its basins with them); the network's offsets,
+    averaged over the core, give the centre.
+
+    Parameters
+    ----------
+    maps : ProbabilityMaps
+        What the network says.
+    evidence, score : array_like, shape (N,)
+        Calibration of the model: log-odds at a peak, and the share of such peaks that are columns.
+    threshold : float
+        Columns of a lower score are dropped.
+    count_temperature : float
+        Divides the count logits, so that the stated probabilities come true.
+    sigma_factor : float
+        Multiplies the network's standard error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        y, x, y_sigma, x_sigma (px of the file), score, label, count, count_prob, count_low, count_high, count_p;
+        strongest first. Counts are -1 and NaN for a model that does not count.
+    """
+    top, left = 1, 1
+    height = maps.column
+    radius = max(1, round(CLOSEST_NM / maps.pixel_size_nm))
+    peak = (height == maximum_filter(height, size=2 * radius + 1, mode="nearest")) & (height > FAINTEST) & maps.observed
+    iy, ix = np.nonzero(peak)
+    raw = height[iy, ix]
+    order = np.argsort(-raw, kind="stable")
+    iy, ix, raw = iy[order], ix[order], raw[order]
+    y, x = centres(maps, iy, ix)
+    scores = calibrated(raw, evidence, score)
+    keep = (scores >= threshold) & ~duplicates(y, x, CLOSEST_NM / maps.pixel_size_nm)
+    inside = (y > -top + 0.5) & (x > -left + 0.5) & (y < height.shape[0] - 0.5) & (x < height.shape[1] - 0.5)
+    keep &= inside
+    iy, ix, y, x, scores = (a[keep] for a in (iy, ix, y, x, scores))
+    sigma = np.exp(maps.log_sigma[iy, ix]) * sigma_factor
+    file_y, file_x = maps.to_file(y, x)
+    table = pd.DataFrame(
+        {
+            "y": file_y,
+            "x": file_x,
+            "y_sigma": sigma * maps.scale[0],
+            "x_sigma": sigma * maps.scale[1],
+            "score": scores,
+            "label": labels(maps, iy, ix),
+        }
+    )
+    return table.join(count_columns(count_probabilities(maps, iy, ix, count_temperature), len(table)))
+
+
+def calibrated(
+    raw: NDArray[np.floating], evidence: NDArray[np.floating] | list[float], score: NDArray[np.floating] | list[float]
+) -> NDArray[np.float64]:
+    """Score of peaks by the model's calibration, interpolated in log-odds."""
+    odds = np.interp(raw, np.asarray(evidence), logit(np.clip(score, 1e-6, 1 - 1e-6)))
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+def core(iy: NDArray[np.intp], ix: NDArray[np.intp], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of the 3×3 pixels around each peak, shape (9, N), clipped at the border."""
+    dy, dx = np.mgrid[-1:2, -1:2].reshape(2, 9, 1)
+    return np.clip(iy + dy, 0, shape[0] - 1), np.clip(ix + dx, 0, shape[1] - 1)
+
+
+def core_weights(maps: ProbabilityMaps, ys: NDArray[np.intp], xs: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Weights of the core's pixels, shape (9, N): their probability, and more for the middle."""
+    p = 1 / (1 + np.exp(-maps.column[ys, xs]))
+    middle = np.array([0.5, 1, 0.5, 1, 2, 1, 0.5, 1, 0.5])[:, None]
+    weight = (p + 1e-6) * middle
+    return np.asarray(weight / weight.sum(0))
+
+
+def centres(
+    maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sub-pixel centres in map px: the network's offsets averaged over the core (cf. thesis eq. 6.15)."""
+    ys, xs = core(iy, ix, maps.column.shape)
+    weight = core_weights(maps, ys, xs)
+    y = ((ys + maps.offset[0][ys, xs]) * weight).sum(0)
+    x = ((xs + maps.offset[1][ys, xs]) * weight).sum(0)
+    # an offset of more than 1.5 px leads to another column's basin: keep the peak's own pixel then
+    astray = (np.abs(y - iy) > 1.5) | (np.abs(x - ix) > 1.5)
+    return np.where(astray, iy, y), np.where(astray, ix, x)
+
+
+def duplicates(y: NDArray[np.floating], x: NDArray[np.floating], distance: float) -> NDArray[np.bool_]:
+    """True for points that have an earlier (stronger) point within a distance."""
+    from scipy.spatial import cKDTree
+
+    again = np.zeros(len(y), bool)
+    if len(y):
+        for first, second in sorted(cKDTree(np.column_stack([y, x])).query_pairs(distance)):
+            if not again[first]:
+                again[second] = True
+    return again
+
+
+def labels(maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]) -> list[str]:
+    """Most probable class of each peak."""
+    if maps.label_logits is None:
+        return [maps.classes[0]] * len(iy)
+    return [maps.classes[k] for k in maps.label_logits[:, iy, ix].argmax(0)]
+
+
+def count_probabilities(
+    maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp], temperature: float
+) -> NDArray[np.float64] | None:
+    """p(count = k | a column is there), k = 1…K, shape (N, K); logits averaged over the core (cf. thesis eq. 6.14)."""
+    if maps.count_logits is None:
+        return None
+    ys, xs = core(iy, ix, maps.column.shape)
+    weight = core_weights(maps, ys, xs)
+    logits = (maps.count_logits[:, ys, xs] * weight).sum(1)  # (K, N)
+    return np.asarray(softmax(logits / temperature, axis=0).T.astype(np.float64))
+
+
+def count_columns(p: NDArray[np.float64] | None, number: int) -> pd.DataFrame:
+    """Most probable count, its probability, and the shortest central interval that holds 95 %."""
+    if p is None:
+        return pd.DataFrame(
+            {"count": np.full(number, -1), "count_prob": np.nan, "count_low": -1, "count_high": -1,
+             "count_p": [np.array([])] * number}
+        )  # fmt: skip
+    best = p.argmax(1) if number else np.zeros(0, int)
+    cumulative = p.cumsum(1)
+    low = (cumulative < 0.025).sum(1) + 1
+    high = (cumulative < 0.975).sum(1) + 1
+    return pd.DataFrame(
+        {
+            "count": best + 1,
+            "count_prob": p[np.arange(number), best],
+            "count_low": np.minimum(low, best + 1),
+            "count_high": np.maximum(np.minimum(high, p.shape[1]), best + 1),
+            "count_p": list(p),
+        }
+    )
+
+
+def sample_maps(
+    maps: ProbabilityMaps,
+    y: NDArray[np.floating],
+    x: NDArray[np.floating],
+    radius_nm: float = 0.06,
+    count_temperature: float = 1.0,
+) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """Look the network's evidence up at given places, whether or not a column was detected there.
+
+    Parameters
+    ----------
+    maps : ProbabilityMaps
+        What the network says.
+    y, x : numpy.ndarray, shape (S,)
+        Places in pixels of the file.
+    radius_nm : float
+        The strongest evidence within this distance counts.
+    count_temperature : float
+        As in :func:`find_columns`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (S,), float32
+        Log-odds; NaN where the place was not observed.
+    numpy.ndarray, shape (S, K), or None
+        Probabilities of the counts at that strongest pixel.
+    """
+    my, mx = maps.to_map(np.asarray(y, float), np.asarray(x, float))
+    radius = radius_nm / maps.pixel_size_nm
+    reach = int(np.ceil(radius))
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1, 1)
+    iy, ix = np.rint(my).astype(int) + dy, np.rint(mx).astype(int) + dx
+    h, w = maps.column.shape
+    near = ((iy - my) ** 2 + (ix - mx) ** 2 <= max(radius, 0.75) ** 2) & (iy >= 0) & (ix >= 0) & (iy < h) & (ix < w)
+    iy, ix = np.clip(iy, 0, h - 1), np.clip(ix, 0, w - 1)
+    value = np.where(near & maps.observed[iy, ix], maps.column[iy, ix], -np.inf)
+    best = value.argmax(0)
+    which = np.arange(len(my))
+    found = value[best, which]
+    counts = count_probabilities(maps, iy[best, which], ix[best, which], count_temperature)
+    return np.where(np.isfinite(found), found, np.nan).astype(np.float32), counts

@@ -1,0 +1,173 @@
+"""Model folders: a card that says what a network is for and how far to trust it, and weights that must match it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from napari_atomcount.records.errors import ModelError
+
+#: Weights larger than this are not ours: refuse before hashing gigabytes.
+LARGEST_WEIGHTS = 200 * 2**20
+
+
+class Domain(BaseModel):
+    """Where a model's scores hold: what it was trained for."""
+
+    materials: list[str]
+    count_materials: list[str] = Field(default=[], description="materials whose counts hold; columns hold for all")
+    zone_axis: str
+    kv: tuple[float, float]
+    pixel_size_nm: tuple[float, float]
+    dose_e_per_A2: tuple[float, float]
+    defocus_nm: tuple[float, float]
+    cs_um: tuple[float, float]
+    tilt_deg: tuple[float, float]
+    contrast: tuple[float, float] = Field(
+        (0.02, 0.6), description="standard deviation of the image between 0.15 and 0.4 nm, relative to the beam"
+    )
+    words: str = Field(description="one sentence for people")
+
+
+class Calibration(BaseModel):
+    """How a network's raw numbers become probabilities, fitted on simulations that were not trained on."""
+
+    evidence: list[float] = Field(description="log-odds of the map at a peak, increasing")
+    score: list[float] = Field(description="share of true columns among such peaks")
+    count_temperature: float = 1.0
+    sigma_factor: float = Field(1.0, description="true standard error over the stated one")
+
+
+class ModelCard(BaseModel):
+    """The content of ``card.json``."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    task: Literal["columns", "region", "shape"] = "columns"
+    materials: list[str]
+    zone_axis: str
+    classes: list[str]
+    counts: bool
+    max_count: int = Field(ge=0, le=200)
+    focal_series: bool = False
+    network: dict[str, Any]
+    pixel_size_nm: float = Field(gt=0, le=1, description="pixel size of the images that the network sees")
+    normalisation: str
+    default_threshold: float = Field(ge=0, le=1)
+    calibration: Calibration
+    domain: Domain
+    scores: list[dict[str, Any]] = []
+    recipe: dict[str, Any]
+    images_seen: int = 0
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    parent: str | None = None
+    package_version: str
+    licence: str = "GPL-3.0-or-later"
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the card was read."""
+        return self._folder
+
+    @property
+    def weights(self) -> Path:
+        """The file of weights beside the card."""
+        return self._folder / "weights.safetensors"
+
+
+def user_models() -> Path:
+    """Folder of the user's own models."""
+    return Path(platformdirs.user_data_dir("napari-atomcount", appauthor=False)) / "models"
+
+
+def bundled_models() -> Path:
+    """Folder of the models that come with the package."""
+    return Path(str(resources.files("napari_atomcount"))) / "networks" / "weights"
+
+
+def model_folders() -> list[Path]:
+    """Folders that hold a card: bundled models first, then the user's."""
+    roots = [bundled_models(), user_models()]
+    return [card.parent for root in roots if root.is_dir() for card in sorted(root.glob("*/card.json"))]
+
+
+def list_models() -> list[ModelCard]:
+    """All models that can be used; folders that cannot are left out."""
+    cards = []
+    for folder in model_folders():
+        try:
+            cards.append(read_card(folder))
+        except ModelError:
+            continue  # `load_card` on its name says why; one broken folder must not hide the others
+    return cards
+
+
+def load_card(name_or_folder: str | Path) -> ModelCard:
+    """Find a model by name or folder and check that its files are what the card says.
+
+    Parameters
+    ----------
+    name_or_folder : str or pathlib.Path
+        A bundled or user model's name, or a folder with ``card.json`` and ``weights.safetensors``.
+
+    Raises
+    ------
+    ModelError
+        One sentence: not found, not a card, or weights that do not match.
+    """
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        named = {f.name: f for f in reversed(model_folders())}
+        if str(name_or_folder) not in named:
+            known = ", ".join(sorted(named)) or "none"
+            raise ModelError(f"There is no model '{name_or_folder}'; known models: {known}, or give a model's folder.")
+        folder = named[str(name_or_folder)]
+    card = read_card(folder)
+    check_weights(card)
+    return card
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and validate ``card.json`` of a folder; nothing is executed."""
+    path = folder / "card.json"
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model folder: it has no card.json.")
+    try:
+        if path.stat().st_size > 4 * 2**20:
+            raise ModelError(f"{path} is too large to be a model card.")
+        card = ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} cannot be read as a model card: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "card"
+        raise ModelError(f"{path} is not a valid model card: {where}: {first['msg']}.") from error
+    card._folder = folder.resolve()
+    return card
+
+
+def check_weights(card: ModelCard) -> None:
+    """Compare the weights' size and sha256 with the card; ModelError if they differ."""
+    path = card.weights
+    if not path.is_file():
+        raise ModelError(f"{card.folder} has no weights.safetensors; only that format is read.")
+    if path.stat().st_size > LARGEST_WEIGHTS:
+        raise ModelError(f"{path} is larger than {LARGEST_WEIGHTS // 2**20} MiB and is not read.")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
+        raise ModelError(f"{path} is not the file that its card describes (sha256 differs); copy the model again.")
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write ``card.json`` through a temporary file."""
+    temporary = folder / "card.json.tmp"
+    temporary.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / "card.json")

@@ -1,0 +1,259 @@
+"""From a frame to probability maps: resample to the network's pixel, normalise, run in overlapping tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.networks.normalise import normalise
+from napari_atomcount.networks.unet import UNet, UNetConfig
+from napari_atomcount.records.errors import InputError, ModelError
+from napari_atomcount.records.maps import ProbabilityMaps
+
+#: Image pixels that neighbouring tiles share; beyond it a pixel hardly changes the answer.
+OVERLAP = 96
+#: Largest contrast (standard deviation over the beam level, at column resolution) of a believable intensity scale.
+LARGEST_CONTRAST = 1.2
+#: Contrast that an image of unknown intensity scale is brought to.
+USUAL_CONTRAST = 0.2
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` takes CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("No CUDA device was found; use --device cpu.")
+    return torch.device(name)
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 arithmetic is native: on CUDA, and on CPUs with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return True
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def run_network(net: UNet, images: Tensor) -> Tensor:
+    """Forward pass, in bf16 where the device is good at it; float32 result."""
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=fast_bf16(images.device)):
+        return net(images.contiguous(memory_format=torch.channels_last)).float()
+
+
+def load_network(card: ModelCard, device: torch.device) -> UNet:
+    """The network of a model folder; ModelError where weights and card do not fit together."""
+    try:
+        net = UNet(UNetConfig.model_validate(card.network))
+        state = {name: value.float() if value.is_floating_point() else value for name, value in
+                 load_file(card.weights).items()}  # fmt: skip
+        net.load_state_dict(state)
+    except (ValidationError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"The weights in {card.folder} do not fit the network on their card: {reason}") from error
+    return net.eval().to(device, memory_format=torch.channels_last)
+
+
+def resample_frame(frame: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Band-limited resampling under mirror symmetry at the borders: pixel i moves to (i + 0.5) / scale - 0.5.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (Y, X), float32
+    shape : tuple of int
+        New (Y, X) over the same field of view.
+    """
+    if frame.shape == shape:
+        return frame
+    spectrum = scipy.fft.dctn(frame, norm="ortho")
+    out = np.zeros(shape, np.float32)
+    ny, nx = min(frame.shape[0], shape[0]), min(frame.shape[1], shape[1])
+    out[:ny, :nx] = spectrum[:ny, :nx]
+    scale = np.sqrt(np.prod(shape) / np.prod(frame.shape))
+    return np.asarray(scipy.fft.idctn(out, norm="ortho") * scale, dtype=np.float32)
+
+
+class Detector:
+    """A model, ready to be run over frames.
+
+    Parameters
+    ----------
+    card : ModelCard
+        From :func:`napari_atomcount.networks.card.load_card`.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    tile : int
+        Largest side of a tile, map px.
+    """
+
+    def __init__(self, card: ModelCard, device: str = "auto", tile: int = 512) -> None:
+        self.card = card
+        self.device = pick_device(device)
+        self.net = load_network(card, self.device)
+        self.config = self.net.config
+        stride = self.config.stride
+        self.tile = max(4 * OVERLAP, tile * self.config.unshuffle) // stride * stride
+
+    def detect(
+        self,
+        frame: NDArray[Any],
+        pixel_size_nm: tuple[float, float],
+        valid: NDArray[np.bool_] | None = None,
+    ) -> ProbabilityMaps:
+        """Run the network over one frame.
+
+        Parameters
+        ----------
+        frame : numpy.ndarray, shape (Y, X)
+            Intensities of any real dtype; pixels that are not finite count as not observed.
+        pixel_size_nm : tuple of float
+            Size of a pixel along y and x, nm.
+        valid : numpy.ndarray, shape (Y, X), bool, optional
+            False for pixels to leave out.
+
+        Returns
+        -------
+        ProbabilityMaps
+            ``observed`` is False everywhere for a blank frame.
+        """
+        image = np.asarray(frame, dtype=np.float32)
+        good = np.isfinite(image)
+        if valid is not None:
+            good &= valid
+        blank = not good.any() or float(np.ptp(image[good])) == 0.0
+        if not good.all():
+            image = np.where(good, image, np.float32(image[good].mean() if good.any() else 0))
+        network_nm = self.card.pixel_size_nm
+        shape = tuple(max(1, round(n * p / network_nm)) for n, p in zip(image.shape, pixel_size_nm, strict=True))
+        factor = self.config.unshuffle
+        padded = tuple(-(-n // self.config.stride) * self.config.stride for n in shape)
+        map_shape = tuple(-(-n // factor) for n in shape)
+        scale = tuple(old / new * factor for old, new in zip(image.shape, shape, strict=True))
+        if blank:
+            output = np.full((self.channels, *map_shape), 0, np.float32)
+            output[0] = -20
+            observed = np.zeros(map_shape, bool)
+        else:
+            small = resample_frame(image, (shape[0], shape[1]))
+            keep = torch.from_numpy(np.ones(shape, np.float32))
+            if not good.all():
+                keep = torch.from_numpy(resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5).float()
+            contrast = to_contrast(torch.from_numpy(small)[None], network_nm * 10, keep[None])[0]
+            pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
+            output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]
+            observed = -F.max_pool2d(-F.pad(keep, pad)[None], factor)[0].numpy() > 0.5
+            observed = _filled(observed, map_shape)
+        k = self.config.counts
+        labels = self.config.labels
+        return ProbabilityMaps(
+            column=output[0],
+            offset=output[1:3],
+            log_sigma=np.clip(output[3], -5, 2),
+            count_logits=output[-k:] if k else None,
+            label_logits=output[4 : 4 + labels] if labels > 1 else None,
+            classes=tuple(self.card.classes),
+            scale=(scale[0], scale[1]),
+            pixel_size_nm=network_nm * factor,
+            observed=observed,
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's output."""
+        return self.net.n_detect + self.config.counts
+
+    @torch.inference_mode()
+    def _tiled(self, image: Tensor) -> NDArray[np.float32]:
+        """Run over tiles and keep the middle of each: (Y, X) -> (channels, h, w)."""
+        factor = self.config.unshuffle
+        out = np.empty((self.channels, image.shape[0] // factor, image.shape[1] // factor), np.float32)
+        for outer_y, inner_y in tiles(image.shape[0], self.tile, self.config.stride):
+            for outer_x, inner_x in tiles(image.shape[1], self.tile, self.config.stride):
+                part = image[outer_y, outer_x][None, None].to(self.device)
+                answer = run_network(self.net, part)
+                answer = torch.cat([evidence(answer[:, :1]), answer[:, 1:]], 1)[0].cpu().numpy()
+                ys, xs = (
+                    slice((inner.start - outer.start) // factor, (inner.stop - outer.start) // factor)
+                    for inner, outer in ((inner_y, outer_y), (inner_x, outer_x))
+                )
+                to_y, to_x = (slice(s.start // factor, s.stop // factor) for s in (inner_y, inner_x))
+                out[:, to_y, to_x] = answer[:, ys, xs]
+        return out
+
+
+def to_contrast(images: Tensor, pixel_A: float, valid: Tensor) -> Tensor:
+    """Normalise by the beam level; images without a usable zero of intensity are brought to a usual contrast.
+
+    Parameters
+    ----------
+    images, valid : torch.Tensor, shape (B, Y, X)
+    pixel_A : float
+        Pixel size, Å.
+    """
+    if not intensity_scale_known(images, pixel_A, valid):
+        share = valid.sum().clamp(min=1)
+        mean = (images * valid).sum() / share
+        spread = float((smooth((images - mean) * valid, pixel_A).square().sum() / share).sqrt())
+        images = 1 + (images - mean) * (USUAL_CONTRAST / max(spread, 1e-12))
+    return normalise(images, pixel_A, valid)
+
+
+def intensity_scale_known(images: Tensor, pixel_A: float, valid: Tensor) -> bool:
+    """Whether the intensities can be counts above a true zero: positive level and a believable contrast."""
+    share = valid.sum().clamp(min=1)
+    mean = float((images * valid).sum() / share)
+    if mean <= 0:
+        return False
+    spread = float((smooth((images - mean) * valid, pixel_A).square().sum() / share).sqrt())
+    return spread / mean < LARGEST_CONTRAST
+
+
+def smooth(images: Tensor, pixel_A: float) -> Tensor:
+    """Average over about 1 Å, the resolution of a column: shot noise goes, columns stay."""
+    width = max(1, round(1.0 / pixel_A) // 2 * 2 + 1)
+    return F.avg_pool2d(images[:, None], width, 1, width // 2, count_include_pad=False)[:, 0]
+
+
+def evidence(column: Tensor) -> Tensor:
+    """Log-odds of the column map, its probabilities averaged over a column's core (3×3, about Gaussian).
+
+    One pixel's value depends on where in the pixel a column lies; the average over the core hardly does.
+    """
+    line = torch.tensor([0.25, 0.5, 0.25], device=column.device)
+    kernel = (line[:, None] * line)[None, None]
+    p = F.conv2d(F.pad(torch.sigmoid(column), (1, 1, 1, 1), mode="replicate"), kernel)
+    return torch.logit(p.clamp(1e-7, 1 - 1e-7))
+
+
+def tiles(length: int, tile: int, stride: int) -> Iterator[tuple[slice, slice]]:
+    """Cut one axis into overlapping tiles: (what the network sees, what is kept of it)."""
+    if length <= tile:
+        yield slice(0, length), slice(0, length)
+        return
+    step = (tile - 2 * OVERLAP) // stride * stride
+    margin = (tile - step) // 2 // 2 * 2
+    start = 0
+    while True:
+        stop = min(start + tile, length)
+        last = stop == length
+        inner = slice(start + margin if start else 0, length if last else start + margin + step)
+        yield slice(start, stop), inner
+        if last:
+            return
+        start += step
+
+
+def _filled(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Crop a map, or repeat its last row and column, to a shape."""
+    mask = mask[: shape[0], : shape[1]]
+    pad = [(0, want - have) for want, have in zip(shape, mask.shape, strict=True)]
+    return np.pad(mask, pad, mode="edge")

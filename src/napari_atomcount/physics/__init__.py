@@ -1,0 +1,1 @@
+"""From structure to image: specimens, exit waves by multislice, and the optics of the microscope."""

@@ -1,0 +1,277 @@
+"""Kinetic movies: a particle whose surface columns hop, gain and lose atoms, under drift, with every event known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from scipy.spatial import cKDTree
+
+from napari_atomcount.physics import optics
+from napari_atomcount.physics.multislice import exit_wave
+from napari_atomcount.physics.recipe import Recipe, hash_seed
+from napari_atomcount.physics.specimens import Specimen
+from napari_atomcount.physics.specimens.nanoparticle import nanoparticle
+
+#: Columns within this projected distance are neighbours, Å: the six of the [110] projection of Au and Pt.
+NEIGHBOUR_A = 3.3
+
+
+class Kinetics(BaseModel):
+    """What moves, and how often. Rates are per frame and column."""
+
+    frames: int = Field(40, ge=1)
+    frame_time_s: float = Field(0.2, gt=0)
+    mobile: int = Field(12, ge=0, description="columns that take part, the least coordinated ones first")
+    rate: float = Field(0.06, ge=0, le=1, description="hops per frame of a column of coordination 2")
+    rate_per_neighbour: float = Field(0.75, gt=0, le=1, description="factor on the rate for each further neighbour")
+    partial: float = Field(0.0, ge=0, le=1, description="share of changes that move one atom, not the whole column")
+    smallest: int = Field(2, ge=1, description="mobile columns hold at least so many atoms when they are there")
+    drift: Literal["none", "walk", "steps", "oscillation"] = "walk"
+    drift_nm: float = Field(0.01, ge=0, description="size of the drift: step of the walk, jump, or amplitude, nm")
+    defocus_jitter_nm: float = Field(0.3, ge=0, description="spread of the defocus from frame to frame, nm")
+
+
+class HoppingRecipe(Recipe):
+    """A recipe whose images are the frames of one movie."""
+
+    kind: Literal["hopping"] = "hopping"  # type: ignore[assignment]
+    kinetics: Kinetics = Kinetics()
+
+
+@dataclass
+class KineticMovie:
+    """A simulated movie and everything that happened in it. Positions in pixels.
+
+    Attributes
+    ----------
+    frames : numpy.ndarray, shape (T, Y, X), float32
+        Electrons per pixel.
+    truth : pandas.DataFrame
+        frame, y, x (in that frame), count, site.
+    events : pandas.DataFrame
+        frame (the first one in the new state), y, x (of the site in frame 0), kind, site, before, after.
+    drift : numpy.ndarray, shape (T, 2)
+        Shift (dy, dx) of each frame against frame 0.
+    states : numpy.ndarray, shape (T, S), int
+        Atoms in every column.
+    sites : pandas.DataFrame
+        y, x in frame 0, coordination, mobile.
+    """
+
+    frames: NDArray[np.float32]
+    truth: pd.DataFrame
+    events: pd.DataFrame
+    drift: NDArray[np.float64]
+    states: NDArray[np.int64]
+    sites: pd.DataFrame
+    pixel_A: float
+    optics: dict[str, float]
+
+
+def kinetic_states(
+    full: NDArray[np.int64], coordination: NDArray[np.int64], kinetics: Kinetics, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Draw the history of every column.
+
+    Parameters
+    ----------
+    full : numpy.ndarray, shape (S,)
+        Atoms of each column when it is complete.
+    coordination : numpy.ndarray, shape (S,)
+        Projected neighbours; rates fall with it.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T, S), int
+        Atoms in each column and frame.
+    numpy.ndarray, shape (S,), bool
+        Which columns are mobile.
+    """
+    number = len(full)
+    eligible = np.flatnonzero((full >= kinetics.smallest) & (coordination < 6) & (coordination > 0))
+    order = eligible[np.argsort(coordination[eligible] + rng.uniform(0, 1.5, len(eligible)), kind="stable")]
+    mobile = np.zeros(number, bool)
+    mobile[order[: kinetics.mobile]] = True
+    rate = kinetics.rate * kinetics.rate_per_neighbour ** np.maximum(coordination - 2, 0) * mobile
+    states = np.tile(full, (kinetics.frames, 1))
+    states[0, mobile & (rng.random(number) < 0.4)] = 0
+    for t in range(1, kinetics.frames):
+        states[t] = states[t - 1]
+        for s in np.flatnonzero(rng.random(number) < rate):
+            now = states[t, s]
+            one = rng.random() < kinetics.partial and full[s] > kinetics.smallest
+            if one and now > 0:
+                step = -1 if now == full[s] or (now > 1 and rng.random() < 0.5) else 1
+                states[t, s] = now + step
+            else:
+                states[t, s] = 0 if now else full[s]
+    return states, mobile
+
+
+def drift_path(kinetics: Kinetics, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Shift (dy, dx) of every frame in nm, zero in frame 0; shape (T, 2)."""
+    t = kinetics.frames
+    if kinetics.drift == "none" or t == 1:
+        return np.zeros((t, 2))
+    if kinetics.drift == "walk":
+        path = rng.normal(scale=kinetics.drift_nm, size=(t, 2)).cumsum(0)
+    elif kinetics.drift == "steps":
+        path = np.zeros((t, 2))
+        for when in rng.choice(np.arange(1, t), size=min(3, t - 1), replace=False):
+            angle = rng.uniform(0, 2 * np.pi)
+            path[when:] += kinetics.drift_nm * np.array([np.sin(angle), np.cos(angle)])
+    else:
+        angle, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 20)
+        wave = np.sin(2 * np.pi * np.arange(t) / period + rng.uniform(0, 2 * np.pi))
+        path = kinetics.drift_nm * wave[:, None] * np.array([np.sin(angle), np.cos(angle)])
+    return np.asarray(path - path[0])
+
+
+def shift_wave(waves: NDArray[np.complex64], move: tuple[float, float]) -> NDArray[np.complex64]:
+    """Shift periodic waves (…, Y, X) by a fraction of pixels (dy, dx), exactly, in Fourier space."""
+    qy = np.fft.fftfreq(waves.shape[-2])[:, None]
+    qx = np.fft.fftfreq(waves.shape[-1])[None, :]
+    ramp = np.exp(-2j * np.pi * (qy * move[0] + qx * move[1]))
+    return np.asarray(np.fft.ifft2(np.fft.fft2(waves) * ramp), dtype=np.complex64)
+
+
+class KineticScene:
+    """A particle, its history and its exit waves, before optics and dose.
+
+    Parameters
+    ----------
+    recipe : HoppingRecipe
+        What to simulate.
+    seed : int
+        Seed of the particle, its history, drift, optics and noise, together with the recipe's own.
+    """
+
+    def __init__(self, recipe: HoppingRecipe, seed: int) -> None:
+        self.recipe = recipe
+        self.rng = np.random.default_rng(hash_seed(recipe.seed, seed))
+        self.specimen: Specimen = nanoparticle(self.rng, recipe.particle)
+        truth = self.specimen.columns()
+        self.index = truth.index.to_numpy()
+        self.y_A, self.x_A = truth.y_A.to_numpy(), truth.x_A.to_numpy()
+        self.full = truth["count"].to_numpy()
+        tree = cKDTree(np.column_stack([self.y_A, self.x_A]))
+        self.coordination = np.array(
+            [len(near) - 1 for near in tree.query_ball_point(tree.data, NEIGHBOUR_A)], dtype=np.int64
+        )
+        self.states, self.mobile = kinetic_states(self.full, self.coordination, recipe.kinetics, self.rng)
+        self.drift_nm = drift_path(recipe.kinetics, self.rng)
+        sigma = float(recipe.thermal_A.draw(self.rng, 1)[0])
+        self.snapshots = [self.specimen.displaced(sigma, self.rng) for _ in range(recipe.snapshots)]
+
+    def waves(self, state: NDArray[np.int64], cache: Path | None) -> NDArray[np.complex64]:
+        """Exit waves of the particle with the given number of atoms in each column, shape (S, Y, X)."""
+        keep = np.ones(len(self.specimen.atoms), bool)
+        for column, atoms in zip(self.index, state, strict=True):
+            members = np.flatnonzero(self.specimen.column == column)
+            order = members[np.argsort(self.specimen.atoms.positions[members, 2])]
+            keep[order[atoms:]] = False
+        return np.stack([exit_wave(s.atoms[keep], self.recipe.multislice, cache) for s in self.snapshots])
+
+    def positions(self, state: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean projected position of each column's atoms in this state, Å; the full column's where it is empty."""
+        y, x = self.y_A.copy(), self.x_A.copy()
+        for s in np.flatnonzero((state > 0) & (state != self.full)):
+            members = np.flatnonzero(self.specimen.column == self.index[s])
+            order = members[np.argsort(self.specimen.atoms.positions[members, 2])][: state[s]]
+            x[s], y[s] = self.specimen.atoms.positions[order, :2].mean(0)
+        return y, x
+
+
+def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) -> KineticMovie:
+    """Simulate a movie with known events.
+
+    Parameters
+    ----------
+    recipe : HoppingRecipe
+        Particle, kinetics, optics (one draw for the whole movie) and detector.
+    seed : int
+        As in :class:`KineticScene`.
+    cache : pathlib.Path, optional
+        Folder of exit waves.
+    """
+    frames: list[NDArray[np.float32]] = []
+    scene = KineticScene(recipe, seed)
+    for frame in frames_of(scene, cache):
+        frames.append(frame)
+    pixel = pixel_of(recipe)
+    truth = []
+    for t, state in enumerate(scene.states):
+        y, x = scene.positions(state)
+        there = np.flatnonzero(state)
+        dy, dx = scene.drift_nm[t] * 10 / pixel
+        truth.append(
+            pd.DataFrame(
+                {"frame": t, "y": y[there] / pixel + dy, "x": x[there] / pixel + dx, "count": state[there], "site": there}
+            )
+        )
+    sites = pd.DataFrame(
+        {
+            "y": scene.y_A / pixel,
+            "x": scene.x_A / pixel,
+            "coordination": scene.coordination,
+            "mobile": scene.mobile,
+            "full": scene.full,
+        }
+    )
+    return KineticMovie(
+        np.stack(frames),
+        pd.concat(truth, ignore_index=True),
+        events_of(scene.states, sites),
+        scene.drift_nm * 10 / pixel,
+        scene.states,
+        sites,
+        pixel,
+        {},
+    )
+
+
+def pixel_of(recipe: Recipe) -> float:
+    """The sampling that fits the cell an even number of times, Å/px."""
+    size = recipe.particle.cell_A
+    return size / max(8, 2 * round(size / recipe.pixel_A / 2))
+
+
+def frames_of(scene: KineticScene, cache: Path | None) -> Iterator[NDArray[np.float32]]:
+    """Expose frame after frame, electrons per pixel."""
+    recipe, rng = scene.recipe, scene.rng
+    size = recipe.particle.cell_A
+    n = round(size / pixel_of(recipe))
+    microscope = {name: float(v[0]) for name, v in recipe.draw_optics(rng, 1).items()}
+    camera = {name: float(v[0]) for name, v in recipe.draw_detector(rng, 1).items()}
+    last: bytes = b""
+    waves: NDArray[np.complex64] = np.empty(0, np.complex64)
+    for t, state in enumerate(scene.states):
+        if state.tobytes() != last:
+            waves, last = scene.waves(state, cache), state.tobytes()
+        step = size / waves.shape[-1]
+        dy, dx = scene.drift_nm[t] * 10 / step
+        moved = torch.from_numpy(shift_wave(waves, (float(dy), float(dx))))[None]
+        defocus = microscope.get("defocus_nm", 0.0) + rng.normal(scale=recipe.kinetics.defocus_jitter_nm)
+        ideal = optics.ideal_image(
+            moved, (size, size), recipe.multislice.kv, microscope | {"defocus_nm": defocus}, (n, n)
+        )
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        yield optics.detected_image(ideal, (size, size), camera, noise)[0].numpy()
+
+
+def events_of(states: NDArray[np.int64], sites: pd.DataFrame) -> pd.DataFrame:
+    """Changes between neighbouring frames, with the frame that first shows the new state."""
+    rows = []
+    for t, s in np.argwhere(np.diff(states, axis=0) != 0):
+        before, after = int(states[t, s]), int(states[t + 1, s])
+        kind = "appear" if before == 0 else "vanish" if after == 0 else "gain" if after > before else "lose"
+        rows.append((t + 1, sites.y[s], sites.x[s], kind, s, before, after))
+    return pd.DataFrame(rows, columns=["frame", "y", "x", "kind", "site", "before", "after"])

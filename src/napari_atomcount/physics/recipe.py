@@ -1,0 +1,309 @@
+"""A seeded JSON recipe of simulated images: atoms -> exit wave -> ideal image -> detected image, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from torch import Tensor
+
+from napari_atomcount.physics import optics
+from napari_atomcount.physics.multislice import ExitWave, MultisliceSettings, exit_wave
+from napari_atomcount.physics.specimens import Specimen
+from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
+from napari_atomcount.physics.specimens.support import amorphous_film, crystalline_edge
+
+
+class Uniform(BaseModel):
+    """A random number between two bounds, uniform or uniform in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Draw ``size`` numbers."""
+        if self.log:
+            return np.asarray(np.exp(rng.uniform(np.log(self.low), np.log(self.high), size)))
+        return np.asarray(rng.uniform(self.low, self.high, size))
+
+
+class Regime(BaseModel):
+    """One way to use the microscope: a range for every parameter of the optics that is not zero."""
+
+    share: float = 1.0
+    optics: dict[str, Uniform]
+
+
+class Detector(BaseModel):
+    """Dose and camera."""
+
+    dose_e_per_A2: Uniform
+    mtf_c1: Uniform
+    mtf_c2: Uniform
+    mtf_c3: Uniform
+    camera_pixel_A: Uniform
+
+
+class Surroundings(BaseModel):
+    """How often a particle lies on an amorphous film or beside a crystalline edge, and how many of each are made."""
+
+    film: float = Field(0.3, ge=0, le=1)
+    edge: float = Field(0.15, ge=0, le=1)
+    film_thickness_A: Uniform = Uniform(low=8, high=45)
+    edge_thickness_A: Uniform = Uniform(low=10, high=40)
+    edge_depth_A: float = 16.0
+    films: int = 40
+    edges: int = 40
+
+
+@dataclass
+class Particle:
+    """Exit waves of a particle's thermal snapshots, and the truth of its columns in Å from the wave's corner."""
+
+    waves: NDArray[np.complex64]  # (S, Y, X)
+    y_A: NDArray[np.float64]
+    x_A: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+class Recipe(BaseModel):
+    """Everything that makes a set of simulated images; the same recipe and seed give the same images."""
+
+    name: str
+    kind: Literal["fcc"] = "fcc"
+    seed: int = 0
+    specimens: int = Field(800, ge=1, description="number of particles")
+    particle: NanoparticleSettings = NanoparticleSettings()
+    thermal_A: Uniform = Field(Uniform(low=0.03, high=0.11), description="rms thermal displacement per axis")
+    snapshots: int = Field(3, ge=1, le=16, description="frozen phonons averaged in an image")
+    multislice: MultisliceSettings = MultisliceSettings()
+    surroundings: Surroundings = Surroundings()
+    regimes: list[Regime]
+    detector: Detector
+    pixel_A: float = Field(0.2, gt=0, description="sampling of the images, Å/px")
+    pixel_jitter: float = Field(0.05, ge=0, lt=0.3, description="largest relative error of the stated pixel size")
+
+    def stream(self, kind: int, index: int) -> np.random.Generator:
+        """Random numbers of one object, independent of how many others were made before."""
+        return np.random.default_rng([self.seed, kind, index])
+
+    def specimen(self, index: int) -> Specimen:
+        """Stage 1, atoms: particle number ``index``."""
+        return nanoparticle(self.stream(1, index), self.particle)
+
+    def exit_waves(self, index: int, cache: Path | None = None) -> Particle:
+        """Stage 2, exit waves: thermal snapshots of particle number ``index`` and the truth of its columns."""
+        path = None if cache is None else cache / f"particle-{self.particle_key(index)}.npz"
+        if path is not None and path.exists():
+            with np.load(path, allow_pickle=False) as stored:
+                return Particle(stored["waves"], stored["y_A"], stored["x_A"], stored["count"])
+        specimen = self.specimen(index)
+        rng = self.stream(2, index)
+        sigma = float(self.thermal_A.draw(rng, 1)[0])
+        waves = np.stack(
+            [exit_wave(specimen.displaced(sigma, rng).atoms, self.multislice) for _ in range(self.snapshots)]
+        )
+        truth = specimen.columns()
+        particle = Particle(waves, truth.y_A.to_numpy(), truth.x_A.to_numpy(), truth["count"].to_numpy())
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp.npz")
+            np.savez(temporary, waves=waves, y_A=particle.y_A, x_A=particle.x_A, count=particle.count)
+            temporary.replace(path)
+        return particle
+
+    def particle_key(self, index: int) -> str:
+        """Hash of all that a particle's exit waves depend on."""
+        parts = self.model_dump(mode="json", include={"kind", "seed", "particle", "thermal_A", "snapshots", "multislice"})
+        return hashlib.sha256(json.dumps([parts, index], sort_keys=True).encode()).hexdigest()[:32]
+
+    def film(self, index: int, cache: Path | None = None) -> ExitWave:
+        """Transmission of amorphous film number ``index``."""
+        rng = self.stream(3, index)
+        thickness = float(self.surroundings.film_thickness_A.draw(rng, 1)[0])
+        return exit_wave(amorphous_film(rng, self.particle.cell_A, thickness).atoms, self.multislice, cache)
+
+    def edge(self, index: int, cache: Path | None = None) -> ExitWave:
+        """Transmission of crystalline edge number ``index``; it fills x below ``edge_depth_A``."""
+        rng = self.stream(4, index)
+        thickness = float(self.surroundings.edge_thickness_A.draw(rng, 1)[0])
+        depth = self.surroundings.edge_depth_A
+        return exit_wave(
+            crystalline_edge(rng, self.particle.cell_A, depth, thickness).atoms, self.multislice, cache
+        )
+
+    def draw_optics(self, rng: np.random.Generator, size: int) -> dict[str, NDArray[np.float64]]:
+        """Optics of ``size`` images, each from one regime by its share."""
+        shares = np.array([regime.share for regime in self.regimes])
+        which = rng.choice(len(shares), size=size, p=shares / shares.sum())
+        names = sorted({name for regime in self.regimes for name in regime.optics})
+        drawn = {name: np.full(size, optics.DEFAULTS[name]) for name in names}
+        for number, regime in enumerate(self.regimes):
+            for name, uniform in regime.optics.items():
+                drawn[name] = np.where(which == number, uniform.draw(rng, size), drawn[name])
+        return drawn
+
+    def draw_detector(self, rng: np.random.Generator, size: int) -> dict[str, NDArray[np.float64]]:
+        """Dose and camera of ``size`` images."""
+        return {name: getattr(self.detector, name).draw(rng, size) for name in type(self.detector).model_fields}
+
+
+Scene = Particle  # a particle in its surroundings, ready for the optics
+
+
+class WaveBank:
+    """The exit waves of a recipe in memory, combined into ever new scenes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to simulate.
+    indices : sequence of int
+        Numbers of the particles to hold.
+    cache : pathlib.Path, optional
+        Folder of exit waves; missing ones are simulated.
+    """
+
+    def __init__(self, recipe: Recipe, indices: list[int], cache: Path | None = None) -> None:
+        self.recipe = recipe
+        self.particles = [recipe.exit_waves(index, cache) for index in indices]
+        around = recipe.surroundings
+        self.films = [recipe.film(i, cache) for i in range(around.films if around.film else 0)]
+        self.edges = [recipe.edge(i, cache) for i in range(around.edges if around.edge else 0)]
+
+    def scene(self, rng: np.random.Generator, index: int | None = None, snapshots: int | None = None) -> Scene:
+        """Place a particle in its surroundings: film, edge, symmetry and translation at random.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of the choices.
+        index : int, optional
+            Position of the particle in the bank; random if not given.
+        snapshots : int, optional
+            Use only this many thermal snapshots.
+        """
+        index = int(rng.integers(len(self.particles))) if index is None else index
+        particle = self.particles[index]
+        waves, y, x = particle.waves, particle.y_A, particle.x_A
+        if snapshots is not None and snapshots < len(waves):
+            waves = waves[rng.choice(len(waves), size=snapshots, replace=False)]
+        size = self.recipe.particle.cell_A
+        step = size / waves.shape[-1]
+        around = self.recipe.surroundings
+        kind = rng.random()
+        if kind < around.film:
+            film = self.films[rng.integers(len(self.films))]
+            waves = waves * shifted(film, rng.integers(0, waves.shape[-1], 2))
+        elif kind < around.film + around.edge:
+            space = size - (x.max() - x.min()) - 4.0
+            if space > around.edge_depth_A:  # the slab wraps around the periodic cell and must end before the particle
+                edge = self.edges[rng.integers(len(self.edges))]
+                edge = edge[::-1] if rng.random() < 0.5 else edge
+                move = x.min() - rng.uniform(1.2, 3.0) - around.edge_depth_A
+                waves = waves * shifted(edge, np.array([rng.integers(0, waves.shape[-1]), round(move / step)]))
+        # around the middle, now and then across the periodic border: cut particles belong to a frame's edges
+        move = np.round(rng.uniform(-0.3, 0.3, 2) * waves.shape[-1]).astype(int)
+        waves = shifted(waves, move)
+        y, x = (y + move[0] * step) % size, (x + move[1] * step) % size
+        # pixel i lies at i * step: a mirror maps i to n - 1 - i
+        if rng.random() < 0.5:
+            waves, y = waves[..., ::-1, :], (size - step - y) % size
+        if rng.random() < 0.5:
+            waves, x = waves[..., :, ::-1], (size - step - x) % size
+        if rng.random() < 0.5:
+            waves, y, x = waves.swapaxes(-1, -2), x, y
+        return Scene(np.ascontiguousarray(waves), y, x, particle.count)
+
+
+def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[np.complex64]:
+    """Shift a periodic wave by whole pixels (dy, dx)."""
+    return np.roll(wave, (int(move[0]), int(move[1])), axis=(-2, -1))
+
+
+@dataclass
+class Images:
+    """A batch of simulated images with their truth, and the parameters that made them."""
+
+    detected: Tensor  # (B, Y, X) electrons per pixel
+    ideal: Tensor  # (B, Y, X)
+    truth: pd.DataFrame  # frame, y, x in pixels of the image, count
+    pixel_A: float
+    optics: dict[str, NDArray[np.float64]]
+    detector: dict[str, NDArray[np.float64]]
+
+
+def expose(recipe: Recipe, scenes: list[Scene], rng: np.random.Generator, pixel_A: float | None = None) -> Images:
+    """Stages 3 and 4 for a batch of scenes: optics and detector drawn anew for each image.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Ranges of optics and detector.
+    scenes : list of Scene
+        Exit waves of one common shape.
+    rng : numpy.random.Generator
+        Source of all parameters and of the noise.
+    pixel_A : float, optional
+        Sampling of the images; the recipe's pixel with its jitter if not given.
+    """
+    size = recipe.particle.cell_A
+    if pixel_A is None:
+        pixel_A = recipe.pixel_A * (1 + float(rng.uniform(-1, 1)) * recipe.pixel_jitter)
+    n = max(8, 2 * round(size / pixel_A / 2))
+    pixel_A = size / n
+    microscope = recipe.draw_optics(rng, len(scenes))
+    camera = recipe.draw_detector(rng, len(scenes))
+    waves = torch.from_numpy(np.stack([scene.waves for scene in scenes]))
+    extent = (size, size)
+    ideal = optics.ideal_image(waves, extent, recipe.multislice.kv, microscope, (n, n))
+    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    detected = optics.detected_image(ideal, extent, camera, noise)
+    truth = pd.concat(
+        [
+            pd.DataFrame({"frame": frame, "y": scene.y_A / pixel_A, "x": scene.x_A / pixel_A, "count": scene.count})
+            for frame, scene in enumerate(scenes)
+        ],
+        ignore_index=True,
+    )
+    return Images(detected, ideal, truth, pixel_A, microscope, camera)
+
+
+def simulate(recipe: Recipe, n: int, seed: int, cache: Path | None = None) -> Iterator[Images]:
+    """Make ``n`` images of the recipe's own particles, one at a time, on the recipe's exact pixel size.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to simulate.
+    n : int
+        Number of images.
+    seed : int
+        Seed of optics, noise and placement; the particles come from the recipe's own seed and this one.
+    """
+    own = recipe.model_copy(update={"seed": hash_seed(recipe.seed, seed)})
+    for index in range(n):
+        bank = WaveBank(one_surrounding(own, index), [index], cache)
+        rng = own.stream(5, index)
+        yield expose(own, [bank.scene(rng, 0)], rng, pixel_A=recipe.pixel_A)
+
+
+def hash_seed(*parts: int) -> int:
+    """One seed from several."""
+    return int(np.random.SeedSequence(list(parts)).generate_state(1)[0])
+
+
+def one_surrounding(recipe: Recipe, index: int) -> Recipe:
+    """The recipe with as few films and edges as one image needs."""
+    around = recipe.surroundings.model_copy(update={"films": 1, "edges": 1})
+    return recipe.model_copy(update={"surroundings": around, "seed": hash_seed(recipe.seed, index)})

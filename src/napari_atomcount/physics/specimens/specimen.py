@@ -1,0 +1,58 @@
+"""A specimen: atoms in the beam direction z, and which of them form the atomic columns that can be counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+
+
+@dataclass
+class Specimen:
+    """Atoms and their columns.
+
+    Attributes
+    ----------
+    atoms : ase.Atoms
+        The structure in Å, beam along -z to +z, orthorhombic cell, periodic in the image plane.
+    column : numpy.ndarray, shape (n_atoms,), int
+        Index of the atomic column of each atom; -1 for atoms that belong to no column (film, support).
+    notes : dict
+        What the generator drew (shape, tilt, relaxation), so that a training set can be explained.
+    """
+
+    atoms: Atoms
+    column: np.ndarray
+    notes: dict[str, float | int | str | bool] = field(default_factory=dict)
+
+    def columns(self) -> pd.DataFrame:
+        """Truth of the columns: mean projected position of their atoms, and how many they hold.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``y_A``, ``x_A`` (Å in the cell; y is the structure's y axis, drawn downwards), ``count``.
+        """
+        own = self.column >= 0
+        index = self.column[own]
+        position = self.atoms.positions[own]
+        count = np.bincount(index)
+        present = np.flatnonzero(count)
+        mean = [np.bincount(index, weights=position[:, axis])[present] / count[present] for axis in (1, 0)]
+        return pd.DataFrame({"y_A": mean[0], "x_A": mean[1], "count": count[present]}, index=present)
+
+    def displaced(self, sigma_A: float, rng: np.random.Generator) -> Specimen:
+        """Return a snapshot with independent Gaussian thermal displacements (Einstein model, thesis 2.5).
+
+        Parameters
+        ----------
+        sigma_A : float
+            Root mean square displacement along each axis, Å.
+        rng : numpy.random.Generator
+            Source of the displacements.
+        """
+        atoms = self.atoms.copy()
+        atoms.positions += rng.normal(scale=sigma_A, size=atoms.positions.shape)
+        return Specimen(atoms, self.column, self.notes)

@@ -1,0 +1,64 @@
+"""What lies under or beside a particle: amorphous films and the edge of a crystalline oxide, without countable columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms
+from ase.spacegroup import crystal
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from napari_atomcount.physics.specimens.specimen import Specimen
+
+#: Atoms per Å³ of amorphous carbon at about 2 g/cm³.
+CARBON_DENSITY = 0.10
+
+
+def amorphous_film(rng: np.random.Generator, cell_A: float, thickness_A: float, element: str = "C") -> Specimen:
+    """Random atoms with a hard core of 1.35 Å, filling the cell's plane.
+
+    Parameters
+    ----------
+    cell_A : float
+        Side of the square cell, Å.
+    thickness_A : float
+        Film thickness along the beam, Å.
+    """
+    number = int(CARBON_DENSITY * cell_A**2 * thickness_A)
+    points = rng.uniform(0, 1, (int(1.7 * number), 3)) * [cell_A, cell_A, thickness_A]
+    keep = np.ones(len(points), bool)
+    for i, j in cKDTree(points).query_pairs(1.35):
+        if keep[i] and keep[j]:
+            keep[j] = False
+    points = points[keep][:number]
+    atoms = Atoms(f"{element}{len(points)}", positions=points, cell=[cell_A, cell_A, thickness_A + 2], pbc=True)
+    atoms.center(axis=2)
+    return Specimen(atoms, np.full(len(atoms), -1), {"thickness_A": thickness_A})
+
+
+def crystalline_edge(rng: np.random.Generator, cell_A: float, depth_A: float, thickness_A: float) -> Specimen:
+    """A CeO2 slab along [110] with a rough flat edge: it fills x < depth, the rest of the cell is empty.
+
+    Parameters
+    ----------
+    depth_A : float
+        How far the slab reaches into the cell along x, Å.
+    thickness_A : float
+        Thickness along the beam, Å.
+    """
+    unit = crystal(["Ce", "O"], [(0, 0, 0), (0.25, 0.25, 0.25)], spacegroup=225, cellpar=[5.411] * 3 + [90] * 3)
+    n = int(np.ceil(2 * cell_A / 5.411))
+    block = unit.repeat((n, n, n))
+    block.positions -= block.positions.mean(0)
+    onto = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt([[1], [2], [2]])
+    spin = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
+    points = spin.apply(block.positions @ onto.T) + [cell_A / 2, cell_A / 2, 0]
+    rough = depth_A + rng.normal(scale=0.5, size=len(points))
+    inside = (points[:, 0] > 0) & (points[:, 0] < rough) & (points[:, 1] > 0) & (points[:, 1] < cell_A)
+    inside &= np.abs(points[:, 2]) < thickness_A / 2
+    atoms = Atoms(np.array(block.get_chemical_symbols())[inside], positions=points[inside])
+    atoms.positions += rng.normal(scale=0.07, size=atoms.positions.shape)
+    atoms.set_cell([cell_A, cell_A, thickness_A + 4])
+    atoms.pbc = True
+    atoms.center(axis=2)
+    return Specimen(atoms, np.full(len(atoms), -1), {"depth_A": depth_A, "thickness_A": thickness_A})

@@ -5,60 +5,80 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-# units of the domain's and the conditions' names, by their ending
+from napari_atomcount.networks.card import ModelCard
+
+# units of the names of conditions and scores, by their ending
 UNITS = {
     "_nm": " nm",
+    "_pm": " pm",
     "_kv": " kV",
     "_e_per_A2": " e/Å²",
     "_deg": "°",
     "_um": " µm",
     "_mrad": " mrad",
-    "_mm": " mm",
 }
 
 
-def short_text(card: Any) -> str:
+def short_text(card: ModelCard) -> str:
     """One line: what the network finds, in what, seen along which axis, and whether it counts."""
-    parts = [", ".join(card.materials)]
-    if card.zone_axis:
-        parts[0] += f" along {card.zone_axis}"
-    parts.append(f"counts 1–{card.max_count} atoms" if card.counts else "does not count")
-    parts.append(f"works at {card.pixel_size_nm:.4g} nm/px")
-    return " · ".join(parts)
+    where = f"{', '.join(card.materials)} along {axis(card.zone_axis)}"
+    counting = f"counts 1–{card.max_count} atoms" if card.counts else "does not count"
+    return f"{where} · {counting} · works at {card.pixel_size_nm:.4g} nm/px"
 
 
-def named(key: str) -> tuple[str, str]:
-    """Words and unit of a key: ``"pixel_size_nm"`` gives ("pixel size", " nm")."""
-    for ending, unit in UNITS.items():
-        if key.endswith(ending):
-            return key.removesuffix(ending).replace("_", " "), unit
-    return key.replace("_", " "), ""
+def axis(zone_axis: str) -> str:
+    """A zone axis in square brackets, however the card writes it."""
+    return f"[{zone_axis.strip('[]')}]"
 
 
-def value_text(value: Any, unit: str = "") -> str:
-    """A value of a card: a range of two numbers, a list, a number or words."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:.4g}{unit}"
-    if isinstance(value, list | tuple):
-        if len(value) == 2 and all(isinstance(end, int | float) for end in value):
-            return f"{value[0]:.4g} to {value[1]:.4g}{unit}"
-        return ", ".join(value_text(item, unit) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{named(key)[0]} {value_text(item, named(key)[1])}" for key, item in value.items())
-    return str(value)
-
-
-def full_text(card: Any) -> str:
-    """The card as rich text: what for, domain, scores with their conditions, where it lies."""
-    rows = [("for", short_text(card)), ("classes", ", ".join(card.classes))]
-    rows += [
-        (f"trained for {named(key)[0]}", value_text(value, named(key)[1]))
-        for key, value in card.domain.items()
+def domain_rows(card: ModelCard) -> list[tuple[str, str]]:
+    """What the network was trained for: names and ranges with units."""
+    domain = card.domain
+    rows = [
+        ("voltage", domain.kv, "kV"),
+        ("pixel", domain.pixel_size_nm, "nm"),
+        ("dose", domain.dose_e_per_A2, "e/Å²"),
+        ("defocus", domain.defocus_nm, "nm"),
+        ("Cs", domain.cs_um, "µm"),
+        ("tilt", domain.tilt_deg, "°"),
     ]
-    rows += [("measured", value_text(score)) for score in card.scores]
-    rows += [("threshold", f"{card.default_threshold:.3g}"), ("folder", str(card.folder))]
+    lines = [(name, f"{span(*limits)} {unit}") for name, limits, unit in rows]
+    if card.counts and domain.count_materials:
+        lines.append(("counts hold for", ", ".join(domain.count_materials)))
+    return lines
+
+
+def span(low: float, high: float) -> str:
+    """A range: ``"0.008 to 0.025"``, ``"300"``, ``"100 to 100,000"``."""
+    ends = [f"{end:,.0f}" if abs(end) >= 1000 else f"{end:.4g}" for end in (low, high)]
+    return ends[0] if low == high else f"{ends[0]} to {ends[1]}"
+
+
+def score_text(score: dict[str, Any]) -> str:
+    """One measurement of the card, its conditions included, as "name value unit" parts."""
+    parts = []
+    for key, value in score.items():
+        ending = next((ending for ending in UNITS if key.endswith(ending)), "")
+        name = key.removesuffix(ending).replace("_", " ")
+        if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
+            text = span(*value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            text = span(value, value)
+        else:
+            text = str(value)
+        parts.append(f"{name} {text}{UNITS.get(ending, '')}")
+    return ", ".join(parts)
+
+
+def full_text(card: ModelCard) -> str:
+    """The card as rich text: what for, its domain, its scores with their conditions, where it lies."""
+    rows = [("for", card.domain.words), ("classes", ", ".join(card.classes)), *domain_rows(card)]
+    rows += [("measured" if i == 0 else "", score_text(score)) for i, score in enumerate(card.scores)]
+    rows += [
+        ("threshold", f"score ≥ {card.default_threshold:.3g}"),
+        ("licence", card.licence),
+        ("folder", str(card.folder)),
+    ]
     body = "".join(
         f"<tr><td style='padding-right:8px'><b>{escape(name)}</b></td><td>{escape(text)}</td></tr>"
         for name, text in rows

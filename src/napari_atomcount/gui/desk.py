@@ -7,7 +7,7 @@ from pathlib import Path
 import napari
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_atomcount.gui import dialogs
 from napari_atomcount.gui.actions import Actions
@@ -53,7 +53,7 @@ class AtomCountDock(QWidget):
         self._lay_out()
         self._wire_sections()
         self._wire_state()
-        self._take_up_cards()
+        self.take_up_cards()
         self._take_up_movie()
 
     def _lay_out(self) -> None:
@@ -73,9 +73,6 @@ class AtomCountDock(QWidget):
         outer.addWidget(scroll)
         self.setMinimumWidth(390)
         self.viewer.window.add_dock_widget(self.trace, name=TRACE_DOCK, area="bottom")
-        window = self.viewer.window._qt_window  # the trace belongs under the canvas, not under the docks
-        window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
 
     # -- wiring ------------------------------------------------------------
     def _wire_sections(self) -> None:
@@ -116,7 +113,8 @@ class AtomCountDock(QWidget):
         self.link.slider_moved.connect(self.view.on_slider)
         self.link.clicked.connect(self.view.on_click)
 
-    def _take_up_cards(self) -> None:
+    def take_up_cards(self) -> None:
+        """List the models that are there and choose the first."""
         cards = self.model.list_cards()
         self.network.show_cards(cards)
         self.model.set_card(cards[0] if cards else None)
@@ -149,7 +147,7 @@ class AtomCountDock(QWidget):
 
     def _choose_movie(self, name: str) -> None:
         layer = next((layer for layer in self.link.movie_layers() if layer.name == name), None)
-        if layer is not None and layer is not self.layers.movie_layer():
+        if layer is not None and layer != self.layers.movie_layer():  # napari hands out proxies
             self.model.set_movie(claim_layer(layer))
 
     def _list_movies(self) -> None:
@@ -211,6 +209,15 @@ class AtomCountDock(QWidget):
             folder = dialogs.ask_save_folder(self, home / f"{movie.name}_atomcount")
             if folder is not None:
                 self.commands.save(folder)
+
+    # -- in the window -----------------------------------------------------
+    def showEvent(self, event) -> None:
+        """The trace belongs under the canvas: the docks beside it keep the window's whole height."""
+        super().showEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow):
+            window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+            window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
 
     # -- the end -----------------------------------------------------------
     def event(self, event: QEvent) -> bool:

@@ -54,7 +54,7 @@ class Failed:
 
 def detection(
     movie: Movie,
-    card: Any,
+    card: ModelCard,
     store: Any,
     frames: list[int],
     settings: AnalysisSettings,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy
@@ -12,6 +11,7 @@ from napari_atomcount.gui import style
 from napari_atomcount.gui.card_words import full_text, short_text
 from napari_atomcount.gui.forms import Section, hint
 from napari_atomcount.gui.run import Run
+from napari_atomcount.networks.card import ModelCard
 
 EMPTY = (
     "Once a movie is open, a network finds its atomic columns here, frame by frame, and counts their atoms."
@@ -38,7 +38,7 @@ class NetworkSection(Section):
 
     def __init__(self) -> None:
         super().__init__("network", "2  Network")
-        self._cards: list[Any] = []
+        self._cards: list[ModelCard] = []
         self.empty = hint(EMPTY, "network_empty")
         self.choice = QComboBox()
         self.choice.setObjectName("atomcount_model_choice")
@@ -100,7 +100,7 @@ class NetworkSection(Section):
         return button
 
     # -- models ------------------------------------------------------------
-    def show_cards(self, cards: list[Any]) -> None:
+    def show_cards(self, cards: list[ModelCard]) -> None:
         """List the models."""
         self._cards = cards
         self.choice.clear()
@@ -109,7 +109,7 @@ class NetworkSection(Section):
             self.choice.setItemData(self.choice.count() - 1, short_text(card), Qt.ItemDataRole.ToolTipRole)
         self.choice.setCurrentIndex(-1)
 
-    def show_card(self, card: Any) -> None:
+    def show_card(self, card: ModelCard | None) -> None:
         """Show the chosen model."""
         index = next((i for i, known in enumerate(self._cards) if known is card), -1)
         self.choice.setCurrentIndex(index)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
 
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
@@ -32,14 +32,14 @@ class Run:
     """
 
     movie_key: int
-    card: Any
+    card: ModelCard
     detect: DetectSettings
     pixel_size_nm: tuple[float, float]
     n_frames: int
     frames: dict[int, pd.DataFrame] = field(default_factory=dict)
     observed: dict[int, bool] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    store: Any = None
+    store: LogitStore | None = None
     analysis: Analysis | None = None
     analysis_is_stale: bool = False
     _next_id: int = 0

@@ -9,16 +9,19 @@ import pandas as pd
 from qtpy.QtCore import QObject, Signal
 
 from napari_atomcount.gui.run import Run
+from napari_atomcount.networks.card import ModelCard, list_models
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings
 
 
-def load_detector(card: Any, settings: AnalysisSettings) -> Any:
-    """The network of a card, ready to run. Imports torch: call it in the job."""
+def load_detector(card: ModelCard, settings: AnalysisSettings) -> Any:
+    """The network of a card, ready to run, its weights checked. Imports torch: call it in the job."""
+    from napari_atomcount.networks.card import check_weights
     from napari_atomcount.networks.detector import Detector
 
+    check_weights(card)
     return Detector(card, device=settings.detect.device)
 
 
@@ -50,12 +53,12 @@ class SessionModel(QObject):
     analysis_changed = Signal()
     site_selected = Signal()
 
-    def __init__(self, detector_loader: Callable[[Any, AnalysisSettings], Any] = load_detector) -> None:
+    def __init__(self, detector_loader: Callable[[ModelCard, AnalysisSettings], Any] = load_detector) -> None:
         super().__init__()
         self.load_detector = detector_loader
         self.movie: Movie | None = None
         self.movie_key = 0
-        self.card: Any = None
+        self.card: ModelCard | None = None
         self.settings = AnalysisSettings()
         self.runs: dict[str, Run] = {}
         self.site: int = -1
@@ -92,7 +95,7 @@ class SessionModel(QObject):
         self.calibration_changed.emit()
 
     # -- model and runs ----------------------------------------------------
-    def set_card(self, card: Any) -> None:
+    def set_card(self, card: ModelCard | None) -> None:
         """Choose the network, and show its run if it has one."""
         self.card = card
         self.card_changed.emit()
@@ -100,10 +103,8 @@ class SessionModel(QObject):
         self.analysis_changed.emit()
         self.select_site(-1)
 
-    def list_cards(self) -> list[Any]:
+    def list_cards(self) -> list[ModelCard]:
         """The models that can find columns: bundled ones first, then the user's."""
-        from napari_atomcount.networks.card import list_models
-
         return [card for card in list_models() if card.task == "columns"]
 
     def domain_warnings(self) -> list[str] | None:
@@ -172,6 +173,6 @@ class SessionModel(QObject):
         self.site_selected.emit()
 
 
-def card_key(card: Any) -> str:
+def card_key(card: ModelCard) -> str:
     """What tells one model from another: its name and the hash of its weights."""
     return f"{card.name}:{card.sha256}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
+
+from napari_atomcount.records.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class FrameStack:
     ----------
     read : callable
         ``read(t)`` returns frame `t`, shape (Y, X).
+    name : str
+        Name of the file, for errors.
     shape : tuple of int
         (T, Y, X).
     dtype : dtype
@@ -75,9 +81,14 @@ class FrameStack:
     ndim = 3
 
     def __init__(
-        self, read: Callable[[int], npt.NDArray[Any]], shape: tuple[int, int, int], dtype: npt.DTypeLike
+        self,
+        read: Callable[[int], npt.NDArray[Any]],
+        name: str,
+        shape: tuple[int, int, int],
+        dtype: npt.DTypeLike,
     ) -> None:
         self._read = read
+        self._name = name
         self._lock = Lock()  # the file behind `read` has one position, the viewer and a run have two threads
         self.shape = shape
         self.dtype = np.dtype(dtype).newbyteorder("=")
@@ -86,18 +97,49 @@ class FrameStack:
         key = key if isinstance(key, tuple) else (key,)
         wanted = np.arange(self.shape[0])[key[0]]
         with self._lock:
-            frames = [self._read(int(t)) for t in np.atleast_1d(wanted)]
-        stack = (
-            np.stack(frames).astype(self.dtype, copy=False)
-            if frames
-            else np.empty((0, *self.shape[1:]), self.dtype)
-        )
+            frames = [self._frame(int(t)) for t in np.atleast_1d(wanted)]
+        empty = np.empty((0, *self.shape[1:]), self.dtype)
+        stack = np.stack(frames).astype(self.dtype, copy=False) if frames else empty
         return stack[(0 if np.ndim(wanted) == 0 else slice(None), *key[1:])]
+
+    def _frame(self, t: int) -> npt.NDArray[Any]:
+        try:
+            frame = self._read(t)
+            if frame.shape != self.shape[1:]:
+                raise ValueError(f"its shape is {frame.shape}")
+        except (OSError, ValueError) as err:
+            raise InputError(
+                f"Frame {t} of {self._name} cannot be read any more ({err}): check the file and its disk."
+            ) from err
+        return frame
 
     def to_dask(self) -> da.Array:
         """Return a dask array of one chunk per frame."""
         chunks = (1, *self.shape[1:])
         return da.from_array(self, chunks=chunks, name=False, meta=np.empty((0, 0, 0), self.dtype))
+
+
+def raw_array(
+    path: Path, dtype: npt.DTypeLike, offset: int, shape: tuple[int, ...], keep: object = None
+) -> Any:
+    """Return numbers that lie in C order in a file from byte `offset` on, as a lazy array.
+
+    Frames are read, not mapped: the pages of a mapped file count as this program's memory, which would grow
+    with every frame until it holds the whole movie. `keep` lives as long as the array.
+    """
+    kind = np.dtype(dtype)
+    if len(shape) < 3 or (kind == np.uint8 and shape[-1] in (3, 4)):  # one image, or colours
+        return np.memmap(path, kind, "r", offset, shape)
+    height, width = shape[-2:]
+    pixels = height * width
+
+    def read(t: int, _keep: object = keep) -> npt.NDArray[Any]:
+        frame = np.fromfile(path, kind, count=pixels, offset=offset + t * pixels * kind.itemsize)
+        return frame.reshape(height, width)
+
+    frames = math.prod(shape[:-2])
+    stack = FrameStack(read, path.name, (frames, height, width), kind).to_dask()
+    return stack if len(shape) == 3 else stack.reshape(shape)
 
 
 @contextmanager

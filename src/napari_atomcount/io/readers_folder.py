@@ -93,7 +93,7 @@ def open_folder(path: Path, open_one: Opener) -> Movie:
         return open_one(files[t]).frame(0)
 
     calibration = _of_a_series(first.calibration)
-    stack = FrameStack(read, (len(files), height, width), dtype).to_dask()
+    stack = FrameStack(read, path.name, (len(files), height, width), dtype).to_dask()
     return Movie(data=stack, calibration=calibration, name=path.name, path=path, warnings=tuple(notes))
 
 

@@ -1,4 +1,4 @@
-"""NumPy files: .npy mapped, also where it is cut off, and the arrays of .npz; pickles are never loaded."""
+"""NumPy files: .npy, also where it is cut off, and the arrays of .npz, frame by frame; never a pickle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import weakref
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from napari_atomcount.io.readers_common import Axis, Dataset, truncation_warning
+from napari_atomcount.io.readers_common import Axis, Dataset, raw_array, truncation_warning
 from napari_atomcount.records.errors import InputError
+
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, whether in Fortran order, number type
 
 # Scalars of an .npz that carry a calibration, under our own names.
 _SCALARS = ("pixel_size_nm", "frame_time_s", "dose_e_per_A2", "gain", "kv")
@@ -42,11 +44,7 @@ def read_npy(path: Path) -> list[Dataset]:
             raise InputError(f"{path.name} is cut off: not one frame is complete; copy the file again.")
         notes = (truncation_warning(complete, shape[0]),)
         shape = (complete, *shape[1:])
-    data: Any = (
-        np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-        if math.prod(shape)
-        else np.empty(shape, dtype)
-    )
+    data = _mapped(path, offset, shape, fortran, dtype)
     return [Dataset(path.stem, data, (Axis(),) * len(shape), warnings=notes)]
 
 
@@ -75,11 +73,11 @@ def read_npz(path: Path) -> list[Dataset]:
                     with archive.open(member) as file:
                         known[name] = np.lib.format.read_array(file, allow_pickle=False).ravel().astype(float)
             found = [
-                _member(path, archive, m, known)
+                _member(path, archive, m, headers[m.filename], known)
                 for m in members
                 if _is_image(headers[m.filename][0], len(members))
             ]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error) as err:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, ValueError) as err:
         raise InputError(
             f"{path.name} cannot be read as .npz: it is damaged or cut off; copy it again."
         ) from err
@@ -90,7 +88,16 @@ def read_npz(path: Path) -> list[Dataset]:
     return found
 
 
-def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _mapped(path: Path, offset: int, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]) -> Any:
+    """Lazy array of the numbers after a .npy header."""
+    if not math.prod(shape):
+        return np.empty(shape, dtype)
+    return (
+        np.memmap(path, dtype, "r", offset, shape, "F") if fortran else raw_array(path, dtype, offset, shape)
+    )
+
+
+def _header(file: Any, name: str) -> Header:
     try:
         version = np.lib.format.read_magic(file)
         read = (
@@ -109,10 +116,13 @@ def _is_image(shape: tuple[int, ...], members: int) -> bool:
     return members == 1 or (len(shape) >= 2 and min(shape[-2:]) >= _SMALLEST_IMAGE)
 
 
-def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, known: dict[str, Any]) -> Dataset:
+def _member(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header, known: dict[str, Any]
+) -> Dataset:
+    shape, fortran, _ = header
     if member.compress_type == zipfile.ZIP_STORED:
         data = _stored(path, member)
-    elif member.file_size <= _IN_MEMORY:
+    elif member.file_size <= _IN_MEMORY or fortran or len(shape) < 3:
         with archive.open(member) as file:
             data = np.lib.format.read_array(file, allow_pickle=False)
     else:
@@ -133,21 +143,23 @@ def _stored(path: Path, member: zipfile.ZipInfo) -> Any:
         name_length, extra_length = struct.unpack("<2H", file.read(4))
         file.seek(member.header_offset + 30 + name_length + extra_length)
         shape, fortran, dtype = _header(file, member.filename)
-        if not math.prod(shape):
-            return np.empty(shape, dtype)
-        return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+        return _mapped(path, file.tell(), shape, fortran, dtype)
+
+
+class _TemporaryFolder:
+    """A folder that is removed when nothing refers to this object any more, or when Python ends."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="napari-atomcount-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
-    """Unpack a large member into a temporary file that goes with the array, and map that."""
-    folder = tempfile.TemporaryDirectory(prefix="napari-atomcount-", ignore_cleanup_errors=True)
-    target = Path(folder.name) / "array.npy"
+    """Unpack a large member into a temporary file that lives as long as the array that reads it."""
+    folder = _TemporaryFolder()
+    target = folder.path / "array.npy"
     with archive.open(member) as source, target.open("wb") as file:
-        _copy(source, file)
-    data = np.load(target, mmap_mode="r", allow_pickle=False)
-    weakref.finalize(data.base if data.base is not None else data, folder.cleanup)
-    return data
-
-
-def _copy(source: Any, target: BinaryIO) -> None:
-    shutil.copyfileobj(source, target, 2**22)
+        shutil.copyfileobj(source, file, 2**22)
+    with target.open("rb") as file:
+        shape, _, dtype = _header(file, member.filename)
+        return raw_array(target, dtype, file.tell(), shape, keep=folder)

@@ -1,4 +1,4 @@
-"""MRC and TIA's SER by their byte layout: mapped frame by frame, also where the file is cut off."""
+"""MRC and TIA's SER by their byte layout: read frame by frame, also where the file is cut off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from napari_atomcount.io.readers_common import Axis, Dataset, FrameStack, truncation_warning
+from napari_atomcount.io.readers_common import Axis, Dataset, FrameStack, raw_array, truncation_warning
 from napari_atomcount.io.readers_rsciio import read_rsciio
 from napari_atomcount.records.errors import InputError
 
@@ -51,7 +51,7 @@ def read_mrc(path: Path) -> list[Dataset]:
         raise InputError(
             f"{path.name} is cut off within its first frame: nothing can be read; copy the file again."
         )
-    data = np.memmap(path, dtype, mode="r", offset=offset, shape=(complete, ny, nx))
+    data = raw_array(path, dtype, offset, (complete, ny, nx))
     if complete == nz and "movie" in path.name:
         found = _with_camera_log(path, data)
         if found:
@@ -110,7 +110,7 @@ def _escaped(text: str) -> str:
 def read_ser(path: Path) -> list[Dataset]:
     """Find the image series of a TIA file; kV and the kind of image come from the .emi beside it.
 
-    RosettaSciIO reads all frames of it at once, so the frames are mapped here. Layout after C. Boothroyd,
+    RosettaSciIO reads all frames of it at once, so they are read one by one here. Layout after C. Boothroyd,
     https://www.er-c.org/cbb/info/TIAformat/; images are stored from the bottom up.
 
     Raises
@@ -152,8 +152,8 @@ def read_ser(path: Path) -> list[Dataset]:
         )
 
     def read(t: int) -> np.ndarray[Any, Any]:
-        frame = np.memmap(path, dtype, mode="r", offset=int(offsets[t]) + 50, shape=(ny, nx))
-        return np.array(frame[::-1])
+        frame = np.fromfile(path, dtype, count=ny * nx, offset=int(offsets[t]) + 50)
+        return frame.reshape(ny, nx)[::-1]
 
     if len([n for n, _ in steps if n > 1]) > 1:
         positions = " × ".join(str(n) for n, _ in steps)
@@ -166,7 +166,7 @@ def read_ser(path: Path) -> list[Dataset]:
     return [
         Dataset(
             name=path.stem,
-            data=FrameStack(read, (complete, ny, nx), dtype).to_dask(),
+            data=FrameStack(read, path.name, (complete, ny, nx), dtype).to_dask(),
             axes=(step, Axis("y", dy, unit), Axis("x", dx, unit)),
             kv=kv,
             warnings=(truncation_warning(complete, valid),) if complete < valid else (),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
+import h5py
 import rsciio
 
 from napari_atomcount.io.readers_common import Axis, Dataset, quiet
@@ -103,6 +105,9 @@ def _dataset(entry: Mapping[str, Any], index: int, path: Path) -> Dataset:
     )
     if len(axes) != data.ndim:
         axes = (*axes, *(Axis() for _ in range(data.ndim)))[: data.ndim]
+    data = _one_frame_a_chunk(data)
+    if "EMD_version" in original and data.ndim == 3 and min(data.chunksize) > 1:
+        data = _ncem_frames(path, data, axes)
     header = _lookup(original, "std_header")
     if (
         header is not None
@@ -114,12 +119,43 @@ def _dataset(entry: Mapping[str, Any], index: int, path: Path) -> Dataset:
     title = str(_lookup(metadata, "General.title") or "")
     return Dataset(
         name=title or f"{path.stem} {index}",
-        data=_one_frame_a_chunk(data),
+        data=data,
         axes=axes,
         kv=_kilovolts(entry, original),
         gain=_gain(original),
         exposure_s=_number(_mapped(entry, "exposure")),
         spectrum=any(s in str(_lookup(metadata, "Signal.signal_type")) for s in _SPECTRA),
+    )
+
+
+def _ncem_frames(path: Path, data: Any, axes: Sequence[Axis]) -> Any:
+    """Rebuild the stack of an NCEM file without HDF5 chunks so that a frame is read without the others.
+
+    RosettaSciIO cuts such a dataset into large blocks and transposes them unless its dimensions count from 0.
+    """
+    file = h5py.File(path, "r")  # stays open as long as the array lives
+    found: list[Any] = []
+    file.visititems(lambda _, node: found.append(node) if _is_ncem_stack(node, data) else None)
+    if len(found) != 1:
+        return data
+    (stored,) = found
+    transposed = "dim0" not in stored.parent
+    names = [a.name.strip().lower() for a in (reversed(axes) if transposed else axes)]
+    planes = [i for i, name in enumerate(names) if name in ("x", "y")]
+    time = next(iter({0, 1, 2} - set(planes))) if len(planes) == 2 else (2 if transposed else 0)
+    chunks = tuple(1 if i == time else n for i, n in enumerate(stored.shape))
+    lazy = da.from_array(stored, chunks=chunks, name=False)
+    return lazy.transpose() if transposed else lazy
+
+
+def _is_ncem_stack(node: Any, data: Any) -> bool:
+    return (
+        isinstance(node, h5py.Dataset)
+        and node.chunks is None
+        and "emd_group_type" in node.parent.attrs
+        and node.name.rpartition("/")[2] == "data"
+        and node.shape in (data.shape, data.shape[::-1])
+        and node.dtype == data.dtype
     )
 
 

@@ -13,7 +13,7 @@ import dask.array as da
 import numpy as np
 import tifffile
 
-from napari_atomcount.io.readers_common import Axis, Dataset, FrameStack, quiet, truncation_warning
+from napari_atomcount.io.readers_common import Axis, Dataset, FrameStack, quiet, raw_array, truncation_warning
 from napari_atomcount.io.readers_rsciio import first_axes_and_kv
 from napari_atomcount.io.units import length_in_nm
 from napari_atomcount.records.errors import InputError
@@ -63,9 +63,9 @@ def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Data
     plane = shape[-len(series.keyframe.shape) :]
     if series.dataoffset is not None and series.keyframe.is_memmappable:
         dtype = np.dtype(tif.byteorder + series.dtype.char)
-        data = np.memmap(path, dtype, mode="r", offset=series.dataoffset, shape=shape)
+        data = raw_array(path, dtype, series.dataoffset, shape)
     elif len(plane) == 2 and math.prod(shape) == len(pages) * math.prod(plane):
-        data = _page_stack(pages, plane, series.dtype).reshape(shape)
+        data = _page_stack(pages, plane, series.dtype, path).reshape(shape)
     else:  # colour planes or volumes inside a page
         data = da.from_zarr(series.aszarr(chunkmode="page"))
     axes = _axes(tif, series.axes, path)
@@ -73,14 +73,14 @@ def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Data
     return Dataset(name=name, data=data, axes=axes, kv=_kv(tif, path))
 
 
-def _page_stack(pages: Sequence[Any], plane: tuple[int, ...], dtype: Any) -> da.Array:
+def _page_stack(pages: Sequence[Any], plane: tuple[int, ...], dtype: Any, path: Path) -> da.Array:
     """One lazy frame per page; a page that an OME file says it lacks is blank."""
 
     def read(t: int) -> np.ndarray[Any, Any]:
         page = pages[t]
         return np.zeros(plane, dtype) if page is None else np.asarray(page.asarray())
 
-    return FrameStack(read, (len(pages), plane[0], plane[1]), dtype).to_dask()
+    return FrameStack(read, path.name, (len(pages), plane[0], plane[1]), dtype).to_dask()
 
 
 def _cut_stack(tif: tifffile.TiffFile, path: Path) -> Dataset | None:
@@ -108,7 +108,7 @@ def _cut_stack(tif: tifffile.TiffFile, path: Path) -> Dataset | None:
         if complete > 0:
             dtype = np.dtype(tif.byteorder + first.dtype.char)
             shape = (complete, *first.shape)
-            data: Any = np.memmap(path, dtype, mode="r", offset=start, shape=shape)
+            data: Any = raw_array(path, dtype, start, shape)
     else:
         ends = [
             max((o + c for o, c in zip(p.dataoffsets, p.databytecounts, strict=False)), default=0)
@@ -118,7 +118,7 @@ def _cut_stack(tif: tifffile.TiffFile, path: Path) -> Dataset | None:
         if complete == len(pages) and not chain_cut:
             return None
         expected = max(expected, len(pages) + chain_cut)
-        data = _page_stack(pages[:complete], first.shape, first.dtype) if complete else None
+        data = _page_stack(pages[:complete], first.shape, first.dtype, path) if complete else None
     if complete <= 0:
         raise InputError(
             f"{path.name} is cut off within its first frame: nothing can be read; copy the file again."

@@ -8,9 +8,10 @@ prefers small steps. The columns that were found afterwards give the last digits
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Iterable
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +131,18 @@ class SpectrumList:
         return np.frombuffer(self._file.read(size), np.complex64).reshape(self._shape)
 
 
+class Spectra(Protocol):
+    """Spectra of the frames, in order."""
+
+    def __len__(self) -> int:
+        """Count the frames."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Spectrum:
+        """Spectrum of a frame."""
+        ...
+
+
 class _Registration:
     """Likelihood of the shift between a spectrum and an average of others."""
 
@@ -216,7 +229,7 @@ def _parabola(values: npt.NDArray[np.float32], i: int) -> float:
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
 
 
-def _noise_power(maker: SpectrumMaker, spectra: SpectrumList, usable: list[int]) -> Doubles:
+def _noise_power(maker: SpectrumMaker, spectra: Spectra, usable: list[int]) -> Doubles:
     """Mean noise power of each mode: the radial median over the modes of up to 20 frames.
 
     |noise|² is exponentially distributed, median ln 2 times the mean; the few strong modes of a lattice do
@@ -236,7 +249,7 @@ def _noise_power(maker: SpectrumMaker, spectra: SpectrumList, usable: list[int])
 
 def track(
     maker: SpectrumMaker,
-    spectra: SpectrumList,
+    spectra: Spectra,
     observed: npt.NDArray[np.bool_],
     settings: DriftSettings | None = None,
 ) -> tuple[Doubles, Doubles]:
@@ -273,7 +286,7 @@ def track(
     total = spectra[usable[0]].astype(np.complex128)
     weight = 1.0
     confidence[usable[0]] = 1.0
-    for before, t in zip(usable, usable[1:], strict=False):
+    for before, t in itertools.pairwise(usable):
         found = register.log_likelihood(spectra[t], total / weight, weight)
         scale = _step_scale(steps, settings) * np.sqrt(t - before)
         shift[t], confidence[t] = register.best(found, shift[before], scale)
@@ -299,7 +312,7 @@ def _step_scale(steps: list[float], settings: DriftSettings) -> float:
 
 def _mend_walls(
     register: _Registration,
-    spectra: SpectrumList,
+    spectra: Spectra,
     usable: list[int],
     shift: Doubles,
     confidence: Doubles,
@@ -330,7 +343,7 @@ def _mend_walls(
 
 def _resharpen(
     register: _Registration,
-    spectra: SpectrumList,
+    spectra: Spectra,
     usable: list[int],
     shift: Doubles,
     confidence: Doubles,
@@ -436,7 +449,7 @@ def refine_drift(
         neighbours.
     """
     frames = drift["frame"].to_numpy()
-    shift = drift[["dy", "dx"]].to_numpy(dtype=np.float64)
+    shift = np.array(drift[["dy", "dx"]], dtype=np.float64)
     pixel = np.array(pixel_size_nm)
     row = np.searchsorted(frames, columns["frame"].to_numpy())
     position = columns[["y", "x"]].to_numpy(dtype=np.float64)

@@ -68,6 +68,10 @@ class Posterior:
     appear: Single
     vanish: Single
 
+    def of_sites(self, sites: npt.NDArray[np.integer]) -> Posterior:
+        """Return the posterior of some sites only."""
+        return Posterior(self.occupied[:, sites], self.appear[:, sites], self.vanish[:, sites])
+
     def conditional(self) -> tuple[Single, Single]:
         """P(occupied at t | empty at t - 1, data) and P(empty at t | occupied at t - 1, data), each (T, S).
 
@@ -206,3 +210,42 @@ def sample_occupied(
         total += state & observed[t]
     frames = observed.sum(axis=0).astype(np.float32)
     return np.asarray(np.where(frames > 0, total / np.maximum(frames, 1), np.nan), dtype=np.float32)
+
+
+def change_probabilities(
+    chain: Posterior, path: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], window: int = 1
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_], Single]:
+    """Find the changes of paths between observed frames, each with its posterior probability.
+
+    Parameters
+    ----------
+    chain : Posterior
+        (T, S).
+    path, seen : ndarray of bool, shape (T, S)
+        Occupied; observed.
+    window : int
+        A change so many frames earlier or later counts as the same one.
+
+    Returns
+    -------
+    frame, site : ndarray of int, shape (E,)
+        First observed frame in the new state (row), and the site, by frame.
+    appeared : ndarray of bool, shape (E,)
+        Whether it became occupied.
+    probability : ndarray, shape (E,)
+        That such a change happened, within the window or since the last observed frame.
+    """
+    n_frames = len(path)
+    rows = np.where(seen, np.arange(n_frames)[:, None], -1)
+    last = np.vstack([np.full((1, path.shape[1]), -1), np.maximum.accumulate(rows, axis=0)[:-1]])
+    previous = np.take_along_axis(path, np.maximum(last, 0), axis=0)
+    frame, site = np.nonzero(seen & (last >= 0) & (previous != path))
+    appeared = path[frame, site]
+    probability = np.zeros(len(frame), np.float32)
+    for kind, steps in ((True, chain.appear), (False, chain.vanish)):
+        total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
+        mine = appeared == kind
+        first = np.maximum(last[frame[mine], site[mine]] + 1 - window, 0)
+        stop = np.minimum(frame[mine] + 1 + window, n_frames)
+        probability[mine] = total[stop, site[mine]] - total[first, site[mine]]
+    return frame, site, appeared, np.clip(probability, 0, 1)

@@ -371,48 +371,9 @@ def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> flo
     allowed = false_per_1000 / 1000 * float(seen.sum())
     for penalty in np.concatenate([np.arange(0, 4, 0.5), np.arange(4, 20, 1.0)]):
         path = markov.most_probable_path(chain, float(penalty))
-        if float(np.sum(1 - change_probabilities(chain, path, seen)[3])) <= allowed:
+        if float(np.sum(1 - markov.change_probabilities(chain, path, seen)[3])) <= allowed:
             break
     return float(penalty)
-
-
-def change_probabilities(
-    chain: markov.Posterior, path: Bools, seen: Bools, window: int = 1
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Bools, Single]:
-    """Find the changes of paths between observed frames, each with its posterior probability.
-
-    Parameters
-    ----------
-    chain : Posterior
-        (T, S).
-    path, seen : ndarray of bool, shape (T, S)
-        Occupied; observed.
-    window : int
-        A change so many frames earlier or later counts as the same one.
-
-    Returns
-    -------
-    frame, site : ndarray of int, shape (E,)
-        First observed frame in the new state (row), and the site, by frame.
-    appeared : ndarray of bool, shape (E,)
-        Whether it became occupied.
-    probability : ndarray, shape (E,)
-        That such a change happened, within the window or since the last observed frame.
-    """
-    n_frames = len(path)
-    rows = np.where(seen, np.arange(n_frames)[:, None], -1)
-    last = np.vstack([np.full((1, path.shape[1]), -1), np.maximum.accumulate(rows, axis=0)[:-1]])
-    previous = np.take_along_axis(path, np.maximum(last, 0), axis=0)
-    frame, site = np.nonzero(seen & (last >= 0) & (previous != path))
-    appeared = path[frame, site]
-    probability = np.zeros(len(frame), np.float32)
-    for kind, steps in ((True, chain.appear), (False, chain.vanish)):
-        total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
-        mine = appeared == kind
-        first = np.maximum(last[frame[mine], site[mine]] + 1 - window, 0)
-        stop = np.minimum(frame[mine] + 1 + window, n_frames)
-        probability[mine] = total[stop, site[mine]] - total[first, site[mine]]
-    return frame, site, appeared, np.clip(probability, 0, 1)
 
 
 def _interval(
@@ -430,8 +391,7 @@ def _interval(
     tails = [(1 - settings.interval) / 2, (1 + settings.interval) / 2]
     for start in range(0, len(open_sites), SITES_AT_ONCE):
         s = open_sites[start : start + SITES_AT_ONCE]
-        part = markov.Posterior(chain.occupied[:, s], chain.appear[:, s], chain.vanish[:, s])
-        drawn = markov.sample_occupied(part, seen[:, s], settings.samples, rng)
+        drawn = markov.sample_occupied(chain.of_sites(s), seen[:, s], settings.samples, rng)
         bottom, top = np.quantile(drawn, tails, axis=0)
         low[s], high[s] = np.minimum(bottom, low[s]), np.maximum(top, high[s])
     return low, high

@@ -1,0 +1,222 @@
+"""The whole main job: frames to an analysis with a complete summary."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomcount.measure.imaging import column_contrast, estimate_dose, unevenness
+from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.networks.domain import check_domain
+from napari_atomcount.pipeline.detecting import Looks, detect_frames, frame_numbers
+from napari_atomcount.pipeline.following import follow
+from napari_atomcount.pipeline.store import LogitStore
+from napari_atomcount.records import tables
+from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.settings import AnalysisSettings
+
+NAMED_PACKAGES = ("numpy", "scipy", "pandas", "torch", "abtem", "rosettasciio")
+SAMPLE_FRAMES = 4
+
+
+def analyze(
+    movie: Movie,
+    model: ModelCard | Looks,
+    settings: AnalysisSettings | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    store: LogitStore | None = None,
+    command: str = "",
+) -> Analysis:
+    """Find the columns of a movie, count their atoms, and follow the sites through time.
+
+    Parameters
+    ----------
+    movie : Movie
+        Needs a pixel size; without a frame time, times and rates are NaN.
+    model : ModelCard or Detector
+        What looks at the frames; a card is loaded onto the settings' device.
+    settings : AnalysisSettings, optional
+        Of every stage.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+    cancelled : callable, optional
+        Asked before each frame; True ends the detection, and the finished frames are followed.
+    store : LogitStore, optional
+        Made by the caller who wants to look at the maps afterwards; by default it is closed at the end.
+    command : str
+        What the user typed, for the summary.
+
+    Returns
+    -------
+    Analysis
+        Ready to be written.
+
+    Raises
+    ------
+    InputError
+        If the pixel size is missing or absurd, if no frame is in the range, or region or mask do not fit.
+    """
+    settings = settings or AnalysisSettings()
+    say = progress or (lambda _stage, _done, _total: None)
+    movie = with_estimates(movie, settings)
+    frames = frame_numbers(movie, settings)
+    if not frames:
+        raise InputError(
+            f"{movie.name} has {movie.n_frames} frames, and none of them is in the range asked for: "
+            "change --frames."
+        )
+    begun = time.monotonic()
+    detector = _loaded(model, settings)
+    loaded = time.monotonic()
+    own_store = store is None
+    store = LogitStore(movie, detector.card) if store is None else store
+    parts: list[pd.DataFrame] = []
+    say("columns", 0, len(frames))
+    for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
+        store.add(result)
+        if len(result.columns):
+            parts.append(result.columns)
+        say("columns", done, len(frames))
+    columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
+    detected = time.monotonic()
+    try:
+        analysis = follow(movie, columns, store, settings, progress)
+        complete = len(store.frames) >= len(frames)
+    finally:
+        if own_store:
+            store.close()
+    timing = {"loading": loaded - begun, "columns": detected - loaded, **analysis.summary["seconds"]}
+    analysis.summary["seconds"] = {name: round(value, 3) for name, value in timing.items()}
+    return describe(analysis, movie, detector.card, settings, command=command, complete=complete)
+
+
+def with_estimates(movie: Movie, settings: AnalysisSettings) -> Movie:
+    """Return the movie with a voltage from the settings and a dose from its noise, where it knows neither.
+
+    Raises
+    ------
+    InputError
+        If the pixel size is missing or absurd.
+    """
+    calibration = movie.calibration
+    pixel_size = calibration.require_pixel_size()
+    if settings.kv is not None:
+        calibration = calibration.updated("user", kv=settings.kv)
+    if calibration.dose_e_per_A2 is None:
+        dose = estimate_dose(_samples(movie, settings), pixel_size)
+        if dose is not None:
+            calibration = calibration.updated("estimated", dose_e_per_A2=dose)
+    return movie.with_calibration(calibration)
+
+
+def _samples(movie: Movie, settings: AnalysisSettings) -> list[npt.NDArray[np.float32]]:
+    """A few successive frames from the middle of the range, for what all frames have in common."""
+    frames = frame_numbers(movie, settings)
+    middle = max(0, (len(frames) - SAMPLE_FRAMES) // 2)
+    return [movie.frame(t).astype(np.float32) for t in frames[middle : middle + SAMPLE_FRAMES]]
+
+
+def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> list[str]:
+    """What about the movie lies outside the model's domain, in sentences; empty if nothing does."""
+    calibration = movie.calibration
+    pixel_size = calibration.require_pixel_size()
+    samples = [s for s in _samples(movie, settings) if np.isfinite(s).any() and np.nanstd(s) > 0]
+    return check_domain(
+        card,
+        pixel_size_nm=pixel_size,
+        dose_e_per_A2=calibration.dose_e_per_A2,
+        kv=calibration.kv,
+        material=settings.material,
+        contrast=float(np.median([column_contrast(s, pixel_size) for s in samples])) if samples else None,
+        unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
+    )
+
+
+def _loaded(model: ModelCard | Looks, settings: AnalysisSettings) -> Looks:
+    if not isinstance(model, ModelCard):
+        return model
+    from napari_atomcount.networks.detector import Detector
+
+    return Detector(model, device=settings.detect.device, tile=settings.detect.tile)
+
+
+def describe(
+    analysis: Analysis,
+    movie: Movie,
+    card: ModelCard,
+    settings: AnalysisSettings,
+    *,
+    command: str = "",
+    complete: bool = True,
+) -> Analysis:
+    """Complete the summary of a followed movie: versions, settings, calibration, model, warnings.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of `follow`; its summary is filled in place.
+    movie, card, settings
+        What it was made from.
+    command : str
+        What the user typed.
+    complete : bool
+        False: the job was stopped before the last frame.
+
+    Returns
+    -------
+    Analysis
+        The same one.
+    """
+    said = list(analysis.summary.get("warnings", []))
+    if not complete:
+        said.insert(0, "the analysis was stopped: only the finished frames are in it")
+    domain = domain_words(movie, card, settings)
+    analysis.summary.update(
+        versions=versions(),
+        command=command,
+        movie={
+            "name": movie.name,
+            "path": None if movie.path is None else str(movie.path),
+            "dataset": movie.dataset,
+            "shape": list(movie.shape),
+            "dtype": str(movie.dtype),
+        },
+        settings=settings.model_dump(mode="json"),
+        calibration=movie.calibration.model_dump(mode="json"),
+        model={
+            "name": card.name,
+            "sha256": card.sha256,
+            "folder": str(card.folder),
+            "threshold": card.default_threshold
+            if settings.detect.threshold is None
+            else settings.detect.threshold,
+        },
+        domain={"inside": not domain, "warnings": domain},
+        warnings=[*domain, *said],
+        complete=complete,
+    )
+    return analysis
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that numbers depend on."""
+    found = {"napari-atomcount": _version("napari-atomcount"), "python": platform.python_version()}
+    found["platform"] = f"{sys.platform} {platform.machine()}"
+    return found | {name: _version(name) for name in NAMED_PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,215 @@
+"""What the network said about every frame, on disk, so that memory does not grow with the movie."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from threading import Lock
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit, logit
+
+from napari_atomcount.measure.drift import Spectrum, SpectrumList
+from napari_atomcount.pipeline.detecting import FrameResult
+from napari_atomcount.records.maps import ProbabilityMaps
+from napari_atomcount.records.movie import Movie
+
+if TYPE_CHECKING:
+    from napari_atomcount.networks.card import ModelCard
+
+Single = npt.NDArray[np.float32]
+
+NOT_OBSERVED = 0  # the code of a map pixel that shows nothing
+LARGEST_LOG_ODDS = 12.0
+LOOK_UP_NM = 0.06  # the strongest evidence within this distance of a site is the site's
+_LOG_ODDS = np.concatenate([[0.0], np.linspace(-LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, 255)])
+
+
+class LogitStore:
+    """The column maps of a movie's frames in 8 bits, in a temporary file, to be looked up at any place.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie whose frames are added.
+    card : ModelCard, optional
+        The model; its calibration turns the map's evidence into probabilities.
+
+    Notes
+    -----
+    Adding and reading may happen in different threads.
+    """
+
+    def __init__(self, movie: Movie, card: ModelCard | None = None) -> None:
+        self.card = card
+        self.n_frames = movie.n_frames
+        self.scale, self._map_shape = _expected_grid(movie, card)
+        self.map_pixel_nm = 0.0
+        self._file: IO[bytes] | None = None
+        self._lock = Lock()
+        self._place: dict[int, int] = {}
+        self._observed: dict[int, bool] = {}
+        self._weak: dict[int, pd.DataFrame] = {}
+        self._warnings: dict[int, tuple[str, ...]] = {}
+        self._spectra = SpectrumList()
+        self._log_odds = _calibrated_log_odds(card)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, h, w): frames of the movie, and the size of a map."""
+        return self.n_frames, *self._map_shape
+
+    @property
+    def frames(self) -> npt.NDArray[np.int64]:
+        """Frames that were added, in order, shape (F,)."""
+        return np.array(sorted(self._place), dtype=np.int64)
+
+    @property
+    def observed(self) -> npt.NDArray[np.bool_]:
+        """Whether each of the `frames` shows anything, shape (F,)."""
+        return np.array([self._observed[int(t)] for t in self.frames], dtype=bool)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was said about the frames, in order, each sentence once."""
+        return list(dict.fromkeys(text for t in self.frames for text in self._warnings[int(t)]))
+
+    def add(self, result: FrameResult) -> None:
+        """Keep what is needed of a frame's result, in place of an earlier one of the same frame."""
+        maps = result.maps
+        with self._lock:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="atomcount-maps-")  # gone when it is closed
+            if not self._place:
+                self._map_shape, self.scale = (maps.column.shape[0], maps.column.shape[1]), maps.scale
+                self.map_pixel_nm = maps.pixel_size_nm
+            place = len(self._spectra)
+            self._file.seek(place * math.prod(self._map_shape))
+            self._file.write(_codes(maps).tobytes())
+            self._spectra.append(result.spectrum)
+            self._place[result.frame] = place
+            self._observed[result.frame] = result.observed
+            self._weak[result.frame] = result.weak
+            self._warnings[result.frame] = result.warnings
+
+    def weak(self) -> pd.DataFrame:
+        """Frame, y, x, score of all that stayed below the threshold."""
+        parts = [self._weak[int(t)] for t in self.frames if len(self._weak[int(t)])]
+        if not parts:
+            return pd.DataFrame(
+                {"frame": np.zeros(0, np.int64), "y": [], "x": [], "score": []}, dtype=np.float64
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def spectra(self) -> SpectraInOrder:
+        """The drift's spectra of the `frames`."""
+        return SpectraInOrder(self._spectra, [self._place[int(t)] for t in self.frames])
+
+    def confidence(self, frame: int) -> Single:
+        """Probability of a column at each map pixel, shape (h, w); 0 where nothing was seen or run."""
+        codes = self._read(frame)
+        if codes is None:
+            return np.zeros(self._map_shape, np.float32)
+        table = expit(self._log_odds)
+        table[NOT_OBSERVED] = 0
+        return np.asarray(table[codes], dtype=np.float32)
+
+    def look_up(self, y: npt.NDArray[np.floating], x: npt.NDArray[np.floating]) -> Single:
+        """Calibrated log-odds of a column at given places, whether or not one was detected there.
+
+        Parameters
+        ----------
+        y, x : ndarray, shape (F, S)
+            Places in px of the file, for each of the `frames`.
+
+        Returns
+        -------
+        ndarray, shape (F, S)
+            The strongest within 0.06 nm; NaN where the place was not observed.
+        """
+        out = np.full(y.shape, np.nan, np.float32)
+        radius = max(LOOK_UP_NM / self.map_pixel_nm, 0.75) if self.map_pixel_nm else 1.0
+        reach = math.ceil(radius)
+        dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1, 1)
+        h, w = self._map_shape
+        for row, t in enumerate(self.frames):
+            codes = self._read(int(t)) if self._observed[int(t)] else None
+            if codes is None:
+                continue
+            my = (y[row] + 0.5) / self.scale[0] - 0.5
+            mx = (x[row] + 0.5) / self.scale[1] - 0.5
+            iy, ix = np.rint(my).astype(np.int64) + dy, np.rint(mx).astype(np.int64) + dx
+            near = (iy - my) ** 2 + (ix - mx) ** 2 <= radius**2
+            near &= (iy >= 0) & (ix >= 0) & (iy < h) & (ix < w)
+            found = np.where(near, codes[np.clip(iy, 0, h - 1), np.clip(ix, 0, w - 1)], NOT_OBSERVED).max(
+                axis=0
+            )
+            out[row] = np.where(found > NOT_OBSERVED, self._log_odds[found], np.nan)
+        return out
+
+    def close(self) -> None:
+        """Give the disk space back; nothing can be looked up afterwards."""
+        with self._lock:
+            self._place = {}
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _read(self, frame: int) -> npt.NDArray[np.uint8] | None:
+        with self._lock:
+            if frame not in self._place or self._file is None:
+                return None
+            size = math.prod(self._map_shape)
+            self._file.seek(self._place[frame] * size)
+            return np.frombuffer(self._file.read(size), np.uint8).reshape(self._map_shape)
+
+
+class SpectraInOrder:
+    """Spectra by the order of their frames, whatever order they were made in."""
+
+    def __init__(self, spectra: SpectrumList, places: list[int]) -> None:
+        self._spectra = spectra
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Spectrum:
+        return self._spectra[self._places[index]]
+
+
+def _codes(maps: ProbabilityMaps) -> npt.NDArray[np.uint8]:
+    """Column map in 8 bits: 0 not observed, 1…255 log-odds from -12 to 12."""
+    scaled = (np.clip(maps.column, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS) / LARGEST_LOG_ODDS + 1) * 127
+    codes: npt.NDArray[np.uint8] = (np.rint(scaled) + 1).astype(np.uint8)
+    codes[~maps.observed] = NOT_OBSERVED
+    return codes
+
+
+def _calibrated_log_odds(card: ModelCard | None) -> npt.NDArray[np.float64]:
+    """Calibrated log-odds of each code, shape (256,); beyond the calibration's ends the slope is one."""
+    if card is None:
+        return _LOG_ODDS
+    evidence = np.asarray(card.calibration.evidence, dtype=np.float64)
+    odds = logit(np.clip(np.asarray(card.calibration.score, dtype=np.float64), 1e-6, 1 - 1e-6))
+    inside = np.interp(_LOG_ODDS, evidence, odds)
+    return np.asarray(inside + _LOG_ODDS - np.clip(_LOG_ODDS, evidence[0], evidence[-1]))
+
+
+def _expected_grid(movie: Movie, card: ModelCard | None) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Scale and shape that the maps will have, known before the first of them; (1, 1) without a card."""
+    _, height, width = movie.shape
+    if card is None or movie.calibration.pixel_size_nm is None:
+        return (1.0, 1.0), (height, width)
+    factor = int(card.network.get("unshuffle", 1))
+    fine = [
+        max(1, round(n * p / card.pixel_size_nm))
+        for n, p in zip((height, width), movie.calibration.pixel_size_nm, strict=True)
+    ]
+    return (
+        (height / fine[0] * factor, width / fine[1] * factor),
+        (-(-fine[0] // factor), -(-fine[1] // factor)),
+    )

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_atomcount.networks.card import Domain
 from napari_atomcount.networks.detector import pick_device, run_network
 from napari_atomcount.networks.normalise import normalise
 from napari_atomcount.networks.unet import UNet, UNetConfig
@@ -58,6 +59,7 @@ class TrainingRecipe(Recipe):
 
     network: UNetConfig = UNetConfig()
     training: TrainingSettings = TrainingSettings()
+    domain: Domain | None = Field(None, description="where the trained model may be used; needed for its card")
 
 
 @dataclass

@@ -1,0 +1,88 @@
+"""What an image says about its own exposure: dose from its noise, contrast of the columns, unevenness of the beam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+#: Pixels averaged to blocks of at least this side: the camera's MTF is near one there, so that noise is not damped.
+BLOCK_PX = 4
+
+
+def block_mean(frame: NDArray[np.floating], side: int) -> NDArray[np.float64]:
+    """Mean over blocks of ``side`` × ``side`` pixels; what does not fill a block is left out."""
+    ny, nx = (n // side * side for n in frame.shape)
+    return np.asarray(
+        np.asarray(frame[:ny, :nx], float).reshape(ny // side, side, nx // side, side).mean((1, 3)), dtype=np.float64
+    )
+
+
+def robust_std(values: NDArray[np.floating]) -> float:
+    """Standard deviation from the median absolute deviation; NaN of nothing."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan")
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[float, float]) -> float | None:
+    """Electrons per Å² and image from the shot noise: relative variance of a block is one over its electrons.
+
+    Consecutive frames are subtracted, so that the specimen drops out; of a single frame neighbouring blocks are
+    subtracted, which counts fine structure as noise and gives a lower bound.
+
+    Parameters
+    ----------
+    frames : sequence of numpy.ndarray, shape (Y, X)
+        Consecutive frames, intensities proportional to electrons.
+    pixel_size_nm : tuple of float
+        Pixel size (y, x), nm.
+
+    Returns
+    -------
+    float or None
+        None where the images cannot say: no positive level, no noise, or too few pixels.
+    """
+    if not frames or min(frames[0].shape) < 4 * BLOCK_PX:
+        return None
+    blocks = [block_mean(frame, BLOCK_PX) for frame in frames]
+    level = float(np.nanmedian(np.stack(blocks)))
+    if not np.isfinite(level) or level <= 0:
+        return None
+    if len(blocks) > 1:
+        differences = [(b - a)[np.isfinite(b - a)] for a, b in zip(blocks[:-1], blocks[1:], strict=True)]
+        noise = float(np.median([robust_std(d) for d in differences])) / np.sqrt(2)
+    else:
+        noise = robust_std((blocks[0][:, 1:] - blocks[0][:, :-1]).ravel()) / np.sqrt(2)
+    if not np.isfinite(noise) or noise <= 1e-9 * level:
+        return None
+    area_A2 = BLOCK_PX**2 * pixel_size_nm[0] * pixel_size_nm[1] * 100
+    return float((level / noise) ** 2 / area_A2)
+
+
+def column_contrast(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
+    """Standard deviation of the structure between about 0.1 and 0.5 nm over the mean level; NaN without a level."""
+    image = np.asarray(frame, float)
+    image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image
+    level = image.mean()
+    if level <= 0:
+        return float("nan")
+    small, large = ([nm / p for p in pixel_size_nm] for nm in (0.04, 0.25))
+    return float((gaussian_filter(image, small) - gaussian_filter(image, large)).std() / level)
+
+
+def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
+    """Standard deviation of the image at 1 nm resolution over its mean.
+
+    Below about 0.25 in a bright-field image, where a particle takes few electrons out of the beam; near one in a
+    dark-field image, where vacuum is dark.
+    """
+    image = np.asarray(frame, float)
+    image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image
+    level = image.mean()
+    if level <= 0:
+        return float("nan")
+    return float(gaussian_filter(image, [0.4 / p for p in pixel_size_nm]).std() / level)

@@ -1,0 +1,235 @@
+"""From trained weights to a model folder: probabilities calibrated on held-out simulations, then weights and card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from scipy.optimize import isotonic_regression, linear_sum_assignment, minimize_scalar
+from scipy.spatial import cKDTree
+
+from napari_atomcount import __version__
+from napari_atomcount.measure.columns import find_columns
+from napari_atomcount.networks.card import Calibration, ModelCard, write_card
+from napari_atomcount.networks.detector import Detector, load_network
+from napari_atomcount.physics.recipe import WaveBank, expose
+from napari_atomcount.records.errors import ModelError
+from napari_atomcount.training import VALIDATION_FIRST, TrainingRecipe, save_atomically, train
+
+#: A peak within this distance of a true column is that column, nm.
+MATCH_NM = 0.08
+#: Truth and peaks nearer to the frame's edge than this are not judged, nm.
+BORDER_NM = 0.3
+#: The identity, for weights whose probabilities are not calibrated yet.
+RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
+
+
+@dataclass
+class Peaks:
+    """All peaks of held-out images: evidence, whether they are columns, position errors and count probabilities."""
+
+    evidence: NDArray[np.float64]
+    true: NDArray[np.bool_]
+    z: NDArray[np.float64]  # position error over stated sigma, true peaks
+    log_p: NDArray[np.float64]  # (N, K), true peaks
+    count: NDArray[np.int64]
+    missed: int
+
+
+def build_model(
+    recipe: TrainingRecipe,
+    training: Path,
+    out: Path,
+    *,
+    images: int = 240,
+    cache: Path | None = None,
+    version: str = "",
+    parent: str | None = None,
+) -> ModelCard:
+    """Write ``weights.safetensors`` (float16) and ``card.json`` of a trained recipe.
+
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+        What was trained.
+    training : pathlib.Path
+        Folder of the training with ``best.safetensors``.
+    out : pathlib.Path
+        The model folder to write.
+    images : int
+        Held-out simulated images for the calibration.
+    cache : pathlib.Path, optional
+        Folder of exit waves.
+    version, parent : str, optional
+        Written on the card.
+    """
+    domain = recipe.domain
+    if domain is None:
+        raise ModelError("The recipe says nothing about the model's domain; add a 'domain' to it.")
+    source = training / "best.safetensors"
+    if not source.exists():
+        raise ModelError(f"{training} holds no trained weights yet; run the training until its first validation.")
+    out.mkdir(parents=True, exist_ok=True)
+    state = load_file(source)
+    half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+    save_atomically(half, out / "weights.safetensors", {"format": "pt"})
+    card = ModelCard(
+        name=recipe.name,
+        materials=domain.materials,
+        zone_axis=domain.zone_axis,
+        classes=["column"],
+        counts=recipe.network.counts > 0,
+        max_count=recipe.network.counts,
+        network=recipe.network.model_dump(mode="json"),
+        pixel_size_nm=recipe.pixel_A / 10,
+        normalisation="local beam level, Gaussian of 2.5 nm: I / level - 1",
+        default_threshold=0.5,
+        calibration=RAW,
+        domain=domain,
+        recipe=recipe.model_dump(mode="json"),
+        sha256=hashlib.sha256((out / "weights.safetensors").read_bytes()).hexdigest(),
+        package_version=version,
+        parent=parent,
+    )
+    card._folder = out
+    peaks = held_out_peaks(recipe, Detector(card), images, cache)
+    calibration, threshold = fit_calibration(peaks)
+    card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
+    write_card(card, out)
+    return card
+
+
+def train_model(
+    recipe: TrainingRecipe,
+    out: Path,
+    *,
+    init: ModelCard | None = None,
+    max_minutes: float | None = None,
+    device: str = "auto",
+    cache: Path | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[ModelCard, bool]:
+    """Train a recipe, or go on with it, and write the model folder.
+
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+        What to train, with its domain.
+    out : pathlib.Path
+        Model folder; the training's own files lie in ``training/`` inside.
+    init : ModelCard, optional
+        Start from this model's weights.
+    max_minutes, device, cache, progress
+        As in :func:`napari_atomcount.training.train`.
+
+    Returns
+    -------
+    ModelCard
+        Of the best weights so far.
+    bool
+        Whether the training is complete; if not, the same call goes on with it.
+    """
+    start = None if init is None else load_network(init, torch.device("cpu")).state_dict()
+    complete = train(
+        recipe, out / "training", init=start, max_minutes=max_minutes, device=device, cache=cache, progress=progress
+    )
+    if progress is not None:
+        progress({"stage": "calibrate", "done": 0, "total": 1})
+    card = build_model(
+        recipe, out / "training", out, cache=cache, version=__version__, parent=None if init is None else init.name
+    )
+    return card, complete
+
+
+def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
+    """Detect in simulated images of particles that were not trained on, and compare with the truth."""
+    number = max(4, min(48, recipe.specimens // 8))
+    bank = WaveBank(recipe, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
+    rng = recipe.stream(12, 0)  # another stream than the validation images of the training
+    found: list[pd.DataFrame] = []
+    missed = 0
+    for _ in range(images):
+        batch = expose(recipe, [bank.scene(rng)], rng)
+        frame = batch.detected[0].numpy()
+        maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
+        peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
+        truth = batch.truth
+        border = BORDER_NM * 10 / batch.pixel_A
+        peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape)
+        found.append(peaks)
+        missed += missing
+    table = pd.concat(found, ignore_index=True)
+    hit = table[table.true]
+    log_p = np.log(np.stack(hit.count_p.to_list()) + 1e-12) if len(hit) else np.empty((0, 0))
+    raw = np.log(table.score / (1 - table.score)).to_numpy()
+    return Peaks(raw, table.true.to_numpy(bool), hit.z.to_numpy(), log_p, hit.true_count.to_numpy(int), missed)
+
+
+def compare(
+    peaks: pd.DataFrame, truth: pd.DataFrame, radius: float, border: float, shape: tuple[int, ...]
+) -> tuple[pd.DataFrame, int]:
+    """Match peaks and true columns one to one; return the judged peaks and the number of missed columns."""
+    peaks = peaks.assign(true=False, true_count=-1, z=np.nan)
+    place = peaks[["y", "x"]].to_numpy()
+    true = truth[["y", "x"]].to_numpy()
+    inside = ((true > border) & (true < np.array(shape[:2]) - 1 - border)).all(1)
+    judged = ((place > border) & (place < np.array(shape[:2]) - 1 - border)).all(1)
+    if len(place) and len(true):
+        pairs = cKDTree(place).sparse_distance_matrix(cKDTree(true), radius, output_type="ndarray")
+        cost = np.full((len(place), len(true)), 1e3)
+        cost[pairs["i"], pairs["j"]] = pairs["v"] - 1e-3 * peaks.score.to_numpy()[pairs["i"]]
+        row, column = linear_sum_assignment(cost)
+        good = cost[row, column] < 1e2
+        row, column = row[good], column[good]
+        error = place[row] - true[column]
+        peaks.loc[peaks.index[row], "true"] = True
+        peaks.loc[peaks.index[row], "true_count"] = truth["count"].to_numpy()[column]
+        peaks.loc[peaks.index[row], "z"] = np.sqrt((error**2).mean(1)) / peaks.y_sigma.to_numpy()[row]
+        found = np.zeros(len(true), bool)
+        found[column] = True
+        return peaks[judged], int((~found & inside).sum())
+    return peaks[judged], int(inside.sum())
+
+
+def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
+    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma; best-F1 threshold."""
+    order = np.argsort(peaks.evidence)
+    evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
+    bins = np.array_split(np.arange(len(order)), max(1, min(60, len(order) // 40)))
+    x = np.array([evidence[b].mean() for b in bins])
+    # half a success and failure more in each bin: no certainty from a finite sample
+    y = np.array([(true[b].sum() + 0.5) / (len(b) + 1) for b in bins])
+    monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
+    keep = np.append(True, np.diff(x) > 1e-6)
+    score = np.clip(monotone, 1e-4, 1 - 1e-4)
+    expected = np.interp(evidence, x[keep], score[keep])
+    columns = true.sum() + peaks.missed
+    steps = np.linspace(0.2, 0.8, 61)
+    f1 = [2 * true[expected >= s].sum() / max(1, (expected >= s).sum() + columns) for s in steps]
+    temperature = 1.0
+    if peaks.log_p.size:
+        which = np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
+
+        def loss(log_t: float) -> float:
+            scaled = peaks.log_p / np.exp(log_t)
+            scaled = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+            return float(-scaled[np.arange(len(which)), which].mean())
+
+        temperature = float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
+    z = peaks.z[np.isfinite(peaks.z)]
+    factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693
+    calibration = Calibration(
+        evidence=[round(float(v), 4) for v in x[keep]],
+        score=[round(float(v), 5) for v in score[keep]],
+        count_temperature=round(temperature, 4),
+        sigma_factor=round(factor, 4),
+    )
+    return calibration, round(float(steps[int(np.argmax(f1))]), 3)

@@ -1,0 +1,86 @@
+"""Is a movie what the model was trained for? The answer in words."""
+
+from __future__ import annotations
+
+import math
+
+from napari_atomcount.networks.card import ModelCard
+
+#: A bright-field image is more even than this (standard deviation at 1 nm over the mean).
+LARGEST_UNEVENNESS = 0.35
+
+
+def check_domain(
+    card: ModelCard,
+    *,
+    pixel_size_nm: tuple[float, float] | None = None,
+    dose_e_per_A2: float | None = None,
+    kv: float | None = None,
+    material: str | None = None,
+    contrast: float | None = None,
+    unevenness: float | None = None,
+) -> list[str]:
+    """Compare what is known of a movie with the model's domain.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model.
+    pixel_size_nm, dose_e_per_A2, kv, material : optional
+        Calibration and what the user said; None is not checked.
+    contrast : float, optional
+        From :func:`napari_atomcount.measure.imaging.column_contrast`.
+    unevenness : float, optional
+        From :func:`napari_atomcount.measure.imaging.unevenness`.
+
+    Returns
+    -------
+    list of str
+        One sentence for each thing outside; empty inside the domain.
+    """
+    domain = card.domain
+    words: list[str] = []
+    if pixel_size_nm is not None:
+        low, high = domain.pixel_size_nm
+        for size in sorted(set(pixel_size_nm)):
+            if not low * 0.95 <= size <= high * 1.05:
+                words.append(
+                    f"The pixel size {size:.4g} nm is outside the model's {low:.4g}–{high:.4g} nm: "
+                    "columns may be missed or invented."
+                )
+    if dose_e_per_A2 is not None and math.isfinite(dose_e_per_A2):
+        low, high = domain.dose_e_per_A2
+        if dose_e_per_A2 < 0.7 * low:
+            words.append(
+                f"The dose of about {dose_e_per_A2:.3g} e/Å² is below the model's {low:.3g} e/Å²: expect missed columns."
+            )
+        elif dose_e_per_A2 > 1.5 * high:
+            words.append(f"The dose of about {dose_e_per_A2:.3g} e/Å² is above the model's {high:.3g} e/Å².")
+    if kv is not None and not domain.kv[0] <= kv <= domain.kv[1]:
+        words.append(f"{kv:g} kV is outside the model's {domain.kv[0]:g}–{domain.kv[1]:g} kV.")
+    if material is not None:
+        if material not in domain.materials:
+            words.append(
+                f"{material} is not among the model's materials ({', '.join(domain.materials)}): "
+                "columns may still be right, counts are not to be trusted."
+            )
+        elif card.counts and material not in domain.count_materials:
+            words.append(f"Counts of {material} are outside the model's domain.")
+    if unevenness is not None and unevenness > LARGEST_UNEVENNESS:
+        words.append(
+            "The background is far from even, as in a dark-field (STEM) image: this model was trained on "
+            "bright-field HRTEM images, and neither its columns nor its counts are to be trusted here."
+        )
+    elif unevenness is not None and math.isnan(unevenness):
+        words.append(
+            "The intensities have no zero level that electrons could be counted from: "
+            "the contrast was rescaled, and counts are not to be trusted."
+        )
+    if contrast is not None and math.isfinite(contrast):
+        low, high = domain.contrast
+        if not low <= contrast <= high:
+            words.append(
+                f"The image contrast of {contrast:.2g} is outside the model's {low:.2g}–{high:.2g}: "
+                "counts are not to be trusted."
+            )
+    return words

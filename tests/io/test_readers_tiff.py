@@ -60,6 +60,17 @@ def test_whatever_imagej_calls_the_frames_they_are_times(tmp_path, axes):
     np.testing.assert_array_equal(movie.frame(7), STACK[7])
 
 
+def test_hyperspys_tags_add_the_time_that_imagej_lacks(tmp_path):
+    # as HyperSpy writes: units and scales of x, y and the stack beside ImageJ's own, which are binding
+    tags = [(65003 + i, "s", 0, u, True) for i, u in enumerate(["nm", "nm", "s"])]
+    tags += [(65009 + i, "d", 1, v, True) for i, v in enumerate([0.5, 0.5, 0.2])]
+    with tifffile.TiffWriter(tmp_path / "a.tif", imagej=True) as tif:
+        tif.write(STACK, resolution=(50, 50), metadata={"unit": "nm", "axes": "TYX"}, extratags=tags)
+    c = open_movie(tmp_path / "a.tif").calibration
+    assert c.pixel_size_nm == pytest.approx((0.02, 0.02))
+    assert c.frame_time_s == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("unit", ["", "pixel", "inch"])
 def test_imagej_without_a_unit_of_length_has_no_pixel_size(tmp_path, unit):
     write_imagej(tmp_path / "a.tif", unit=unit, per_unit=(72.0, 72.0))

@@ -137,6 +137,7 @@ def _ncem_frames(path: Path, data: Any, axes: Sequence[Axis]) -> Any:
     found: list[Any] = []
     file.visititems(lambda _, node: found.append(node) if _is_ncem_stack(node, data) else None)
     if len(found) != 1:
+        file.close()
         return data
     (stored,) = found
     transposed = "dim0" not in stored.parent

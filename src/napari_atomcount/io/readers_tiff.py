@@ -29,6 +29,7 @@ _SERIES_NAMES = {
     "Q": "",
 }
 _INCH, _CENTIMETRE = 2, 3
+_DM_SCALE_TAG = 65009
 
 
 def read_tiff(path: Path) -> list[Dataset]:
@@ -44,16 +45,28 @@ def read_tiff(path: Path) -> list[Dataset]:
     with quiet("tifffile"):
         try:
             tif = tifffile.TiffFile(path)
+        except (tifffile.TiffFileError, ValueError, struct.error) as err:
+            raise InputError(f"{path.name} cannot be read: it is damaged or no TIFF file ({err}).") from err
+        try:
             tif.filehandle.set_lock(True)
             if not len(tif.pages):
                 raise InputError(f"{path.name} holds no image: the file is empty or cut off; copy it again.")
             cut = _cut_stack(tif, path)
             found = [cut] if cut else [_series(tif, s, i, path) for i, s in enumerate(tif.series)]
+            if not cut and all(_in_one_piece(s) for s in tif.series):
+                tif.close()  # its frames are read from the file itself
         except (tifffile.TiffFileError, ValueError, struct.error, IndexError) as err:
-            raise InputError(
-                f"{path.name} cannot be read as TIFF: it is damaged or no TIFF file ({err})."
-            ) from err
+            tif.close()
+            raise InputError(f"{path.name} cannot be read as TIFF: it is damaged ({err}).") from err
+        except InputError:
+            tif.close()
+            raise
     return found
+
+
+def _in_one_piece(series: Any) -> bool:
+    """Whether the pixels of a series lie uncompressed in one piece."""
+    return series.dataoffset is not None and bool(series.keyframe.is_memmappable)
 
 
 def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Dataset:
@@ -61,7 +74,7 @@ def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Data
     data: Any
     pages, shape = list(series.pages), tuple(series.shape)
     plane = shape[-len(series.keyframe.shape) :]
-    if series.dataoffset is not None and series.keyframe.is_memmappable:
+    if _in_one_piece(series):
         dtype = np.dtype(tif.byteorder + series.dtype.char)
         data = raw_array(path, dtype, series.dataoffset, shape)
     elif len(plane) == 2 and math.prod(shape) == len(pages) * math.prod(plane):
@@ -145,8 +158,8 @@ def _next_header(tif: tifffile.TiffFile, offset: int) -> int:
 
 def _announced(tif: tifffile.TiffFile) -> int:
     """How many frames the first header announces; 1 where it does not say."""
-    if tif.is_imagej:
-        return int((tif.imagej_metadata or {}).get("images", 1))
+    if tif.is_imagej and "images" in (tif.imagej_metadata or {}):
+        return int(tif.imagej_metadata["images"])
     if tif.is_shaped:
         described: tuple[dict[str, Any], ...] = tif.shaped_metadata or ({},)
         pixels = int(math.prod(described[0].get("shape", ())))
@@ -158,7 +171,9 @@ def _announced(tif: tifffile.TiffFile) -> int:
 def _axes(tif: tifffile.TiffFile, letters: str, path: Path) -> tuple[Axis, ...]:
     """Axes of a series with the steps of ImageJ, else OME, else another maker, else the resolution tags."""
     if tif.is_imagej:
-        steps = _imagej_steps(tif)
+        # HyperSpy writes DigitalMicrograph's tags beside ImageJ's; ImageJ's are binding where they speak.
+        beside = _maker_steps(path) if _DM_SCALE_TAG in tif.pages[0].tags else {}
+        steps = beside | _imagej_steps(tif)
     elif tif.is_ome:
         steps = _ome_steps(tif)
     else:

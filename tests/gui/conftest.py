@@ -88,9 +88,11 @@ class DotDetector:
     def __init__(self, model_card: ModelCard, permits: threading.Semaphore) -> None:
         self.card = model_card
         self.permits = permits
+        self.frames_seen: list[np.ndarray] = []
 
     def detect(self, frame, pixel_size_nm, valid=None) -> ProbabilityMaps:
         assert self.permits.acquire(timeout=20), "the test never let the detector go on"
+        self.frames_seen.append(frame)
         smooth = gaussian_filter(np.asarray(frame, np.float32), 2.0)
         evidence = (smooth - 35.0) / 3.0
         count_logits = None
@@ -118,6 +120,11 @@ class Desk:
     dock: object
     qtbot: object
     permits: threading.Semaphore
+    detectors: list[DotDetector]
+
+    def seen(self) -> int:
+        """How many frames were looked at."""
+        return sum(len(detector.frames_seen) for detector in self.detectors)
 
     def hold_after(self, frames: int) -> None:
         """Let the detector stand still after so many frames, until go_on."""
@@ -184,11 +191,18 @@ def desk(make_napari_viewer, qtbot, monkeypatch) -> Iterator[Desk]:
     viewer.window._qt_window.resize(1300, 900)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")
     permits = threading.Semaphore(MANY)
+    detectors: list[DotDetector] = []
+
+    def load(chosen, _settings):
+        detectors.append(DotDetector(chosen, permits))
+        return detectors[-1]
+
     cards = [card(), card("counts-nothing", counts=False)]
-    monkeypatch.setattr(dock.model, "load_detector", lambda chosen, _settings: DotDetector(chosen, permits))
+    monkeypatch.setattr(dock.model, "load_detector", load)
     monkeypatch.setattr(dock.model, "list_cards", lambda: cards)
     dock.take_up_cards()
-    yield Desk(viewer, dock, qtbot, permits)
+    qtbot.waitUntil(dock.isVisible)
+    yield Desk(viewer, dock, qtbot, permits, detectors)
     permits.release(MANY)
 
 

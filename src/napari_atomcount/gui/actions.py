@@ -33,8 +33,8 @@ class Actions(QObject):
     failed = Signal(str)
     noted = Signal(str)
 
-    def __init__(self, model: SessionModel, runner: jobs.JobRunner) -> None:
-        super().__init__()
+    def __init__(self, model: SessionModel, runner: jobs.JobRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.model, self.runner = model, runner
         self._follow_again = False
 
@@ -84,8 +84,6 @@ class Actions(QObject):
         model, movie = self.model, self.model.movie
         assert movie is not None
         settings, load = model.settings, model.load_detector
-        if run.store is None:
-            run.store = jobs.make_store(movie, run.card)
 
         def steps(stop: Event):
             return jobs.detection(movie, run.card, run.store, frames, settings, load, stop)
@@ -123,7 +121,7 @@ class Actions(QObject):
                 self.follow()
 
         self.runner.start(
-            lambda _stop: jobs.following(movie, columns, run.store, settings),
+            lambda _stop: jobs.following(movie, run.card, columns, run.store, settings),
             lambda step: model.set_analysis(run, step.value),
             on_end,
         )

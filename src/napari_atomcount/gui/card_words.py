@@ -60,7 +60,7 @@ def score_text(score: dict[str, Any]) -> str:
     for key, value in score.items():
         ending = next((ending for ending in UNITS if key.endswith(ending)), "")
         name = key.removesuffix(ending).replace("_", " ")
-        if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
+        if isinstance(value, list | tuple) and [type(end) for end in value] in ([int, int], [float, float]):
             text = span(*value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             text = span(value, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import napari
@@ -12,7 +13,7 @@ from qtpy.QtWidgets import QMainWindow, QScrollArea, QVBoxLayout, QWidget
 from napari_atomcount.gui import dialogs
 from napari_atomcount.gui.actions import Actions
 from napari_atomcount.gui.export_section import ExportSection
-from napari_atomcount.gui.jobs import JobRunner
+from napari_atomcount.gui.jobs import JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
 from napari_atomcount.gui.network_section import NetworkSection
@@ -20,7 +21,7 @@ from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
-from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, movie_of
+from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, disconnect_all, movie_of
 
 TRACE_DOCK = "Atom Count: trace"
 
@@ -32,21 +33,22 @@ class AtomCountDock(QWidget):
     ----------
     napari_viewer
         napari hands it in by this name.
-    model
-        The session; a new one by default.
     """
 
-    def __init__(self, napari_viewer: napari.Viewer, model: SessionModel | None = None) -> None:
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.setObjectName("atomcount_dock")
         self.viewer = napari_viewer
-        self.model = model or SessionModel()
-        self.runner = JobRunner()
-        self.commands = Actions(self.model, self.runner)
+        # Children of the dock: when Qt deletes it with the window, no step of a job can reach them any more.
+        self.model = SessionModel(parent=self)
+        self.runner = JobRunner(self)
+        self.commands = Actions(self.model, self.runner, self)
         self.layers = ResultLayers(napari_viewer, self.model)
         self.trace = TracePanel()
-        self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace)
-        self.link = ViewerLink(napari_viewer)
+        self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace, self)
+        self.link = ViewerLink(napari_viewer, self)
+        self.destroyed.connect(partial(disconnect_all, self.link.connections))
+        self.destroyed.connect(partial(stop_all, self.runner.stop_events))
         self.movie, self.network = MovieSection(), NetworkSection()
         self.time, self.export = TimeSection(), ExportSection()
         self._closed = self._was_docked = False
@@ -102,6 +104,7 @@ class AtomCountDock(QWidget):
             signal.connect(self._update)
         model.frame_finished.connect(lambda _frame: self._update())
         runner.busy_changed.connect(lambda _busy: self._update())
+        runner.busy_changed.connect(lambda _busy: self.view.flush())
         runner.progressed.connect(self.network.show_progress)
         runner.failed.connect(show_error)
         self.commands.failed.connect(show_error)
@@ -161,6 +164,7 @@ class AtomCountDock(QWidget):
         self.runner.stop()
         self.layers.drop_results()
         self.layers.show_movie()
+        self.layers.show_frame(0)
         self.view.on_slider()
         self._list_movies()
         self._show_calibration()

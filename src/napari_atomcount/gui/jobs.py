@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from napari.qt.threading import create_worker
@@ -17,6 +17,10 @@ from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.errors import AtomcountError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings
+
+if TYPE_CHECKING:
+    from napari_atomcount.networks.card import ModelCard
+    from napari_atomcount.pipeline import LogitStore
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Failed:
 def detection(
     movie: Movie,
     card: ModelCard,
-    store: Any,
+    store: LogitStore,
     frames: list[int],
     settings: AnalysisSettings,
     load: Callable,
@@ -75,13 +79,15 @@ def detection(
 
 
 def following(
-    movie: Movie, columns: pd.DataFrame, store: Any, settings: AnalysisSettings
+    movie: Movie, card: ModelCard, columns: pd.DataFrame, store: LogitStore, settings: AnalysisSettings
 ) -> Iterator[Progress | Result]:
     """From the columns of all frames to sites, occupancy and events."""
     from napari_atomcount import pipeline
 
     yield Progress("following the columns through time")
-    yield Result(pipeline.follow(movie, columns, store, settings))
+    analysis = pipeline.follow(movie, columns, store, settings)
+    complete = len(store.frames) == movie.n_frames
+    yield Result(pipeline.describe(analysis, movie, card, settings, command="napari", complete=complete))
 
 
 def saving(analysis: Analysis, movie: Movie, folder: Path) -> Iterator[Progress | Result]:
@@ -135,9 +141,10 @@ class JobRunner(QObject):
     progressed = Signal(str, int, int, float)
     failed = Signal(str)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.stop_event = Event()
+        self.stop_events = [self.stop_event]  # outlives this object, see stop_all
         self._worker: Any = None
         self._on_step: Callable[[Any], None] = lambda _step: None
         self._on_end: Callable[[bool], None] = lambda _complete: None
@@ -174,6 +181,7 @@ class JobRunner(QObject):
         if self.busy:
             raise RuntimeError("another job is running")
         self.stop_event = Event()
+        self.stop_events[:] = [self.stop_event]
         self._on_step, self._on_end, self._failed = on_step, on_end, False
         self._began = ("", 0, time.monotonic())
         worker = create_worker(with_sentences, steps(self.stop_event), _start_thread=False)
@@ -222,3 +230,9 @@ class JobRunner(QObject):
         self._worker = None
         self.busy_changed.emit(False)
         self._on_end(complete)
+
+
+def stop_all(events: list[Event]) -> None:
+    """Ask jobs to stop when the runner itself is gone with its window."""
+    for event in events:
+        event.set()

@@ -73,7 +73,7 @@ class ResultLayers:
 
     def show_frame(self, frame: int) -> None:
         """Move the slider."""
-        if self.viewer.dims.ndim >= 3:
+        if self.model.movie is not None and self.viewer.dims.ndim >= 3:
             self.viewer.dims.set_point(self.viewer.dims.ndim - 3, frame * self._geometry().scale[0])
 
     @property
@@ -102,7 +102,7 @@ class ResultLayers:
         if run is None or movie is None:
             return
         keywords = self._geometry().keywords()
-        if run.store is not None and self.get(CONFIDENCE) is None:
+        if self.get(CONFIDENCE) is None:
             self._make_confidence(run)
         if self.get(LABELS) is None:
             lazy = LazyFrames(movie.shape, np.int32, self._draw_labels)
@@ -168,9 +168,6 @@ class ResultLayers:
 
     def refresh_frame(self) -> None:
         """Draw the lazy layers anew: their contents in the current frame may have changed."""
-        if self.model.run is not None and self.model.run.store is not None and self.get(CONFIDENCE) is None:
-            if CONFIDENCE not in self._layers:  # first map of this run; not one the user deleted
-                self._make_confidence(self.model.run)
         for role in (LABELS, CONFIDENCE):
             layer = self.get(role)
             if layer is not None:
@@ -233,7 +230,7 @@ class ResultLayers:
             if layer is None:
                 continue
             factor = (1.0, 1.0)
-            if role == CONFIDENCE and run is not None and run.store is not None:
+            if role == CONFIDENCE and run is not None:
                 factor = run.store.scale
                 layer.translate = (0.0, *((0.5 * np.asarray(factor) - 0.5) * geometry.scale[1:]))
             if isinstance(layer, Points):  # discs keep their size in nm

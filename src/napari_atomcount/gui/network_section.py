@@ -16,6 +16,7 @@ from napari_atomcount.networks.card import ModelCard
 EMPTY = (
     "Once a movie is open, a network finds its atomic columns here, frame by frame, and counts their atoms."
 )
+MOST_WARNINGS = 3  # shown at once
 INSIDE = "● the movie is inside what the network was trained for"
 UNKNOWN = "○ whether the network fits is checked once the pixel size is known"
 
@@ -157,7 +158,7 @@ class NetworkSection(Section):
     def show_stopping(self) -> None:
         """The user pressed Stop; the frame that is being worked on is still finished."""
         self.stop.setEnabled(False)
-        self.progress_words.setText("stopping after this frame…")
+        self.progress_words.setText("stopping…")
 
     def show_run(self, run: Run | None, continues: bool = True, busy: bool = False) -> None:
         """Show what a run has found so far; ``continues``: new frames would join it."""
@@ -172,7 +173,9 @@ class NetworkSection(Section):
         blank = sum(not seen for seen in run.observed.values())
         if blank:
             text += f" · {blank} not observed"
-        texts = [text, *(f"▲ {warning}" for warning in run.warnings)]
+        texts = [text, *(f"▲ {warning}" for warning in run.warnings[:MOST_WARNINGS])]
+        if len(run.warnings) > MOST_WARNINGS:
+            texts.append(f"▲ and {len(run.warnings) - MOST_WARNINGS} more (all are in the saved summary)")
         if not continues:
             texts.append("▲ found with other settings or another pixel size: run again")
         elif busy:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-
+from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.settings import DetectSettings
+
+if TYPE_CHECKING:
+    from napari_atomcount.pipeline import LogitStore
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Run:
         (y, x) at which the network looked at the movie; another one begins a new run.
     n_frames
         Frames of the movie, T.
+    store
+        The network's maps, on disk.
     """
 
     movie_key: int
@@ -36,10 +42,10 @@ class Run:
     detect: DetectSettings
     pixel_size_nm: tuple[float, float]
     n_frames: int
+    store: LogitStore
     frames: dict[int, pd.DataFrame] = field(default_factory=dict)
     observed: dict[int, bool] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    store: LogitStore | None = None
     analysis: Analysis | None = None
     analysis_is_stale: bool = False
     _next_id: int = 0
@@ -67,6 +73,15 @@ class Run:
         self.warnings += [text for text in warnings if text not in self.warnings]
         self._table = None
         self.analysis_is_stale = self.analysis is not None
+
+    @property
+    def analysis_warnings(self) -> list[str]:
+        """What following the columns has to say, beyond what is said of the model and of single frames."""
+        if self.analysis is None:
+            return []
+        summary = self.analysis.summary
+        elsewhere = {*self.warnings, *summary.get("domain", {}).get("warnings", [])}
+        return [text for text in summary.get("warnings", []) if text not in elsewhere]
 
     @property
     def missing(self) -> list[int]:

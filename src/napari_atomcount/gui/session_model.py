@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from qtpy.QtCore import QObject, Signal
 
+from napari_atomcount.gui.first_look import judge, with_dose
 from napari_atomcount.gui.run import Run
 from napari_atomcount.networks.card import ModelCard, list_models
 from napari_atomcount.records.analysis import Analysis
@@ -53,9 +54,9 @@ class SessionModel(QObject):
     analysis_changed = Signal()
     site_selected = Signal()
 
-    def __init__(self, detector_loader: Callable[[ModelCard, AnalysisSettings], Any] = load_detector) -> None:
-        super().__init__()
-        self.load_detector = detector_loader
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.load_detector: Callable[[ModelCard, AnalysisSettings], Any] = load_detector
         self.movie: Movie | None = None
         self.movie_key = 0
         self.card: ModelCard | None = None
@@ -66,8 +67,10 @@ class SessionModel(QObject):
     # -- movie -------------------------------------------------------------
     def set_movie(self, movie: Movie | None) -> None:
         """Take up a movie (None: none); the runs of the one before are let go."""
-        self.movie = movie
+        self.movie = None if movie is None else with_dose(movie)
         self.movie_key += 1
+        for run in self.runs.values():
+            run.store.close()
         self.runs = {}
         self.site = -1
         self.movie_changed.emit()
@@ -89,7 +92,7 @@ class SessionModel(QObject):
     def set_calibration(self, calibration: Calibration) -> None:
         """Replace the calibration; what was computed with the old one is kept, and marked as out of date."""
         assert self.movie is not None
-        self.movie = self.movie.with_calibration(calibration)
+        self.movie = with_dose(self.movie.with_calibration(calibration))
         for run in self.runs.values():
             run.analysis_is_stale = run.analysis is not None
         self.calibration_changed.emit()
@@ -111,9 +114,7 @@ class SessionModel(QObject):
         """How the movie differs from what the model was trained for; None where that can't be told yet."""
         if self.movie is None or self.card is None or self.movie.calibration.pixel_size_nm is None:
             return None
-        from napari_atomcount.networks.domain import check_domain
-
-        return check_domain(self.card, self.movie.calibration)
+        return judge(self.card, self.movie)
 
     @property
     def run(self) -> Run | None:
@@ -127,7 +128,12 @@ class SessionModel(QObject):
         run = self.run
         if run is None or fresh or not self.can_continue(run):
             pixel_size = self.movie.calibration.require_pixel_size()
-            run = Run(self.movie_key, self.card, self.settings.detect, pixel_size, self.movie.n_frames)
+            from napari_atomcount.pipeline import LogitStore
+
+            if run is not None:
+                run.store.close()
+            store = LogitStore(self.movie, self.card)
+            run = Run(self.movie_key, self.card, self.settings.detect, pixel_size, self.movie.n_frames, store)
             self.runs[card_key(self.card)] = run
             self.run_changed.emit()
             self.analysis_changed.emit()

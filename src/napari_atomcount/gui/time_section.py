@@ -136,10 +136,10 @@ class TimeSection(Section):
             kinds = analysis.events["kind"].value_counts()
             events = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "no events"
             text = f"{len(analysis.sites)} sites in {len(analysis.frame)} frames · {events}"
-            self.totals.setText(
-                f"{text}\n▲ out of date: columns or calibration have changed" if outdated else text
-            )
-            self.totals.setStyleSheet(style.WARN if outdated else style.PLAIN)
+            stale = "out of date: columns or calibration have changed"
+            warnings = [stale] if outdated else run.analysis_warnings
+            self.totals.setText("\n".join([text, *(f"▲ {warning}" for warning in warnings)]))
+            self.totals.setStyleSheet(style.WARN if warnings else style.PLAIN)
 
     def set_overlay(self, overlay: str) -> None:
         """Show which overlay is drawn."""

@@ -31,8 +31,15 @@ class ViewControl(QObject):
         The panel under the canvas.
     """
 
-    def __init__(self, viewer, model: SessionModel, layers: ResultLayers, trace: TracePanel) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        viewer,
+        model: SessionModel,
+        layers: ResultLayers,
+        trace: TracePanel,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
         self.viewer, self.model, self.layers, self.trace = viewer, model, layers, trace
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -66,6 +73,11 @@ class ViewControl(QObject):
         self.layers.refresh_columns()
         self._show_legend()
         self._timer.setInterval(int(1000 * max(REFRESH_S, 4 * (time.monotonic() - began))))
+
+    def flush(self) -> None:
+        """Show at once what still waits to be shown: the job has ended."""
+        if self._timer.isActive():
+            self.refresh_columns()
 
     def on_analysis(self) -> None:
         """Sites, occupancy and events are new, or gone."""

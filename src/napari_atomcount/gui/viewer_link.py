@@ -35,10 +35,10 @@ class ViewerLink(QObject):
     slider_moved = Signal()
     clicked = Signal(object)
 
-    def __init__(self, viewer) -> None:
-        super().__init__()
+    def __init__(self, viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.viewer = viewer
-        self._connections: list[tuple] = []
+        self.connections: list[tuple] = []
         events = viewer.layers.events
         self._connect(events.inserted, self._on_inserted)
         self._connect(events.removed, self._on_layers_changed)
@@ -48,13 +48,11 @@ class ViewerLink(QObject):
 
     def _connect(self, emitter, slot: Callable) -> None:
         emitter.connect(slot)
-        self._connections.append((emitter, slot))
+        self.connections.append((emitter, slot))
 
     def close(self) -> None:
         """Stop listening to the viewer."""
-        for emitter, slot in self._connections:
-            emitter.disconnect(slot)
-        self._connections.clear()
+        disconnect_all(self.connections)
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
 
@@ -84,6 +82,13 @@ class ViewerLink(QObject):
             yield
         if np.linalg.norm(np.asarray(event.pos, float) - pressed) < 4:  # px of the screen; more is a drag
             self.clicked.emit(position)
+
+
+def disconnect_all(connections: list[tuple]) -> None:
+    """Undo connections (emitter, slot) to napari's events; needs nothing of Qt's."""
+    for emitter, slot in connections:
+        emitter.disconnect(slot)
+    connections.clear()
 
 
 def is_movie_layer(layer: Layer) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_atomcount.cli import parsing
+from napari_atomcount.cli import options, parsing
 from napari_atomcount.cli.common import Debug, Device, say, warn
 from napari_atomcount.records.errors import AtomcountError, InputError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from napari_atomcount.records.settings import AnalysisSettings
 
 DEMO_MODEL = "fcc-110-hrtem"
-
-Out = Annotated[Path, typer.Option("--out", help="Folder for tables, figures and summary.json.")]
 
 
 @dataclass(frozen=True)
@@ -38,64 +36,25 @@ class Calibrating:
 
 
 def analyze(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Movies; a folder of images is one movie.")
-    ],
-    model: Annotated[str, typer.Option("--model", help="A model's name (see `models`) or its folder.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", help="Folder for tables, figures and summary.json; several PATHs go to DIR/<stem>/."),
-    ],
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Which dataset of a file with several: its name or index.")
-    ] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option("--channel", help="Of colour (red, …), complex (real, phase, …) or channelled (0, 1, …) data."),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", min=0.0, max=1.0, help="Columns of a lower score are not written; default: the model's."
-        ),
-    ] = None,
-    pixel_size_nm: Annotated[
-        str | None,
-        typer.Option("--pixel-size-nm", metavar="Y[,X]", help="Size of a pixel, nm; overrides the file's."),
-    ] = None,
-    frame_time_s: Annotated[
-        float | None, typer.Option("--frame-time-s", min=0.0, help="Time from frame to frame, s.")
-    ] = None,
-    dose_e_per_a2: Annotated[
-        float | None, typer.Option("--dose-e-per-A2", min=0.0, help="Dose per image at the specimen, electrons per Å².")
-    ] = None,
-    gain: Annotated[float | None, typer.Option("--gain", min=0.0, help="Camera counts per electron.")] = None,
-    material: Annotated[
-        str | None, typer.Option("--material", help="What the specimen is (Au, Pt, …), for the domain check.")
-    ] = None,
-    kv: Annotated[float | None, typer.Option("--kv", min=0.0, help="Acceleration voltage, kV.")] = None,
-    frames: Annotated[
-        str | None,
-        typer.Option("--frames", metavar="START:STOP", help="Only these frames, STOP excluded; the first is 0."),
-    ] = None,
-    roi: Annotated[
-        str | None,
-        typer.Option("--roi", metavar="Y0:Y1,X0:X1", help="Only this part of the image, px, ends excluded."),
-    ] = None,
-    mask: Annotated[
-        Path | None, typer.Option("--mask", metavar="FILE", help="An image; its non-zero pixels are left out.")
-    ] = None,
-    no_drift: Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")] = False,
-    false_events: Annotated[
-        float | None,
-        typer.Option(
-            "--false-events", metavar="PER_1000", help="Expected false events per 1,000 site-frames; default 0.2."
-        ),
-    ] = None,
+    paths: options.Paths,
+    model: options.Model,
+    out: options.Out,
+    dataset: options.Dataset = None,
+    channel: options.Channel = None,
+    threshold: options.Threshold = None,
+    pixel_size_nm: options.PixelSize = None,
+    frame_time_s: options.FrameTime = None,
+    dose_e_per_a2: options.Dose = None,
+    gain: options.Gain = None,
+    material: options.Material = None,
+    kv: options.Kv = None,
+    frames: options.Frames = None,
+    roi: options.Roi = None,
+    mask: options.Mask = None,
+    no_drift: options.NoDrift = False,
+    false_events: options.FalseEvents = None,
     device: Device = "auto",
-    maps: Annotated[
-        bool, typer.Option("--maps", help="Also write confidence.tif, the probability of a column per pixel.")
-    ] = False,
+    maps: options.Maps = False,
     debug: Debug = False,
 ) -> None:
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
@@ -134,7 +93,7 @@ def analyze(
 
 
 def demo(
-    out: Out,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
     device: Device = "auto",
     debug: Debug = False,
 ) -> None:
@@ -181,9 +140,8 @@ def _clip(span: tuple[int, int | None] | None, movie: "Movie") -> tuple[int, int
         return None
     start, stop = span
     if start >= movie.n_frames:
-        raise InputError(
-            f"--frames begins at {start}, but {movie.name} has {movie.n_frames} frames, the last is {movie.n_frames - 1}"
-        )
+        last = movie.n_frames - 1
+        raise InputError(f"--frames begins at {start}, but the last frame of {movie.name} is {last}")
     return start, min(movie.n_frames, movie.n_frames if stop is None else stop)
 
 
@@ -193,7 +151,7 @@ def _folder_names(paths: list[Path]) -> list[str]:
     names = [path.stem if stems[path.stem] == 1 else path.name for path in paths]
     doubled = [name for name, number in Counter(names).items() if number > 1]
     if doubled:
-        raise InputError(f"two movies are called {doubled[0]}: analyse them one by one into different folders")
+        raise InputError(f"two movies are called {doubled[0]}: analyse them into different folders")
     return names
 
 

@@ -38,7 +38,6 @@ for function, name in (
     (analysing.analyze, "analyze"),
     (making.simulate, "simulate"),
     (making.train, "train"),
-    (making.benchmark, "benchmark"),
     (shelf.models, "models"),
     (shelf.gui, "gui"),
 ):

@@ -89,20 +89,24 @@ def say(text: str) -> None:
 
 
 class Reporter:
-    """Progress of named stages: bars on a terminal, nothing else where stderr is a file.
+    """Progress of named stages, one after the other: a bar on a terminal, nothing where stderr is a file.
 
     Called as ``reporter(stage, done, total)``, the callable that pipeline, training and benchmark take.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+        self._stage = ""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Stage ``stage`` has finished ``done`` of ``total`` (0: unknown) steps."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total or None)
-        self._progress.update(self._tasks[stage], completed=done, total=total or None)
+        if self._task is None:
+            self._task = self._progress.add_task(stage, total=total or None)
+        elif stage != self._stage:  # a new clock for the new stage, so that its time left is its own
+            self._progress.reset(self._task, description=stage, total=total or None)
+        self._stage = stage
+        self._progress.update(self._task, completed=done, total=total or None)
 
 
 @contextmanager

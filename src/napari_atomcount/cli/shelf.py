@@ -37,23 +37,17 @@ def models(
 
     cards = list_models()
     if as_json:
-        rows = [card.model_dump(mode="json") for card in cards]
-        typer.echo(json.dumps([{name: row.get(name) for name in JSON_FIELDS} for row in rows], indent=2))
+        rows = [card.model_dump(mode="json") | {"folder": str(card.folder)} for card in cards]
+        typer.echo(json.dumps([{name: row[name] for name in JSON_FIELDS} for row in rows], indent=2))
         return
     table = Table(box=box.SIMPLE)
-    for title in ("model", "task", "materials", "zone axis", "counts", "pixel size (nm)", "folder"):
+    for title in ("model", "task", "materials", "zone axis", "counts", "domain", "folder"):
         table.add_column(title, overflow="fold")
     for card in cards:
-        row = card.model_dump(mode="json")
-        table.add_row(
-            str(row["name"]),
-            str(row["task"]),
-            ", ".join(row["materials"]),
-            _axis(row["zone_axis"]),
-            "yes" if row["counts"] else "no",
-            f"{row['pixel_size_nm']:.3f}",
-            str(row["folder"]),
-        )
+        materials = ", ".join(card.materials)
+        counts = "yes" if card.counts else "no"
+        domain, folder = card.domain.words, str(card.folder)
+        table.add_row(card.name, card.task, materials, card.zone_axis, counts, domain, folder)
     Console(highlight=False).print(table)
 
 
@@ -65,9 +59,3 @@ def gui(
     from napari_atomcount.gui.launch import launch
 
     launch(paths or [])
-
-
-def _axis(zone_axis: object) -> str:
-    if isinstance(zone_axis, list):
-        return "[" + "".join(str(index) for index in zone_axis) + "]"
-    return str(zone_axis)

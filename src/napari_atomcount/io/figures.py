@@ -5,7 +5,6 @@ Drawn at a journal's column width (85 mm) with a scale bar, in the colours of `n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_atomcount.io import drawing, palette
+from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
@@ -262,10 +262,9 @@ def save_figure(figure: Figure, stem: Path, kinds: Sequence[str] = ("png", "svg"
     with drawing.style():
         for kind in kinds:
             target = stem.with_name(f"{stem.name}.{kind}")
-            partial = target.with_name(f".{target.name}.part")
             metadata = {"Date": None} if kind == "svg" else None
-            figure.savefig(partial, format=kind, dpi=drawing.DPI, metadata=metadata)
-            os.replace(partial, target)
+            with whole_file(target) as partial:
+                figure.savefig(partial, format=kind, dpi=drawing.DPI, metadata=metadata)
             written.append(target)
     return written
 

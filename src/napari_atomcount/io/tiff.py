@@ -1,16 +1,19 @@
-"""Writes a stack of images as a calibrated ImageJ TIFF, whole or not at all."""
+"""Writes a stack of images as a calibrated ImageJ TIFF, whole or not at all, one image at a time."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.records.calibration import Calibration
+
+LARGEST_IMAGEJ = 2**32 - 2**25  # bytes; ImageJ's own TIFF ends at 4 GB
 
 
 def write_tiff(path: Path, images: NDArray[Any], calibration: Calibration) -> None:
@@ -25,10 +28,34 @@ def write_tiff(path: Path, images: NDArray[Any], calibration: Calibration) -> No
     calibration
         Pixel size (nm) and frame time (s) go into the tags, as far as they are known.
     """
-    if images.dtype not in (np.uint8, np.uint16, np.float32):
-        images = images.astype(np.float32)
+    dtype = images.dtype if images.dtype in (np.uint8, np.uint16, np.float32) else np.float32
+    stream_tiff(path, images, images.shape, dtype, calibration)
+
+
+def stream_tiff(
+    path: Path,
+    images: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    calibration: Calibration,
+) -> None:
+    """Write images as they are made, so that a long stack needs no more memory than one of them.
+
+    Parameters
+    ----------
+    path, calibration
+        As in :func:`write_tiff`.
+    images
+        T images (Y, X).
+    shape
+        (T, Y, X), known beforehand.
+    dtype
+        uint8, uint16 or float32. Stacks beyond 4 GB become BigTIFF, which ImageJ opens without its scales.
+    """
+    number = np.dtype(dtype)
+    small = int(np.prod(shape, dtype=np.int64)) * number.itemsize < LARGEST_IMAGEJ
     metadata: dict[str, Any] = {"axes": "TYX"}
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"imagej": True} if small else {"bigtiff": True}
     if calibration.pixel_size_nm is not None:
         per_y, per_x = calibration.pixel_size_nm
         metadata["unit"] = "nm"
@@ -37,9 +64,12 @@ def write_tiff(path: Path, images: NDArray[Any], calibration: Calibration) -> No
     if calibration.frame_time_s is not None:
         metadata |= {"finterval": calibration.frame_time_s, "fps": 1.0 / calibration.frame_time_s}
         metadata["tunit"] = "s"
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("wb") as file:
-        tifffile.imwrite(file, images, imagej=True, metadata=metadata, **options)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        tifffile.imwrite(
+            partial,
+            (np.ascontiguousarray(image, number) for image in images),
+            shape=shape,
+            dtype=number,
+            metadata=metadata,
+            **options,
+        )

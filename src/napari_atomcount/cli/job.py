@@ -1,0 +1,89 @@
+"""One movie through the main job, headless: progress, Ctrl-C, tables, figures, maps."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_atomcount import pipeline
+from napari_atomcount.cli.common import Stopped, ctrl_c, reporting, warn
+from napari_atomcount.io import figures, tables
+from napari_atomcount.io.tiff import stream_tiff
+from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.settings import AnalysisSettings
+
+
+def run_movie(
+    movie: Movie, card: ModelCard, settings: AnalysisSettings, out: Path, *, maps: bool, command: str
+) -> Analysis:
+    """Analyse a movie and write everything into a folder.
+
+    Parameters
+    ----------
+    movie
+        With the calibration that counts.
+    card
+        The model.
+    settings
+        Of every stage.
+    out
+        Made where it is missing; files of the same names are replaced.
+    maps
+        Whether to write ``confidence.tif``.
+    command
+        As it was typed, for ``summary.json``.
+
+    Returns
+    -------
+    Analysis
+        What was written.
+
+    Raises
+    ------
+    Stopped
+        After Ctrl-C, when the finished frames have been written.
+    """
+    store = pipeline.LogitStore(movie, card)
+    try:
+        with ctrl_c() as cancelled, reporting() as report:
+            analysis = pipeline.analyze(
+                movie, card, settings, progress=report, cancelled=cancelled, store=store, command=command
+            )
+            stopped = not analysis.summary["complete"]
+            if stopped and not len(analysis.frame):
+                raise Stopped("stopped by Ctrl-C before the first frame was finished; nothing was written")
+            report("writing", 0, 2 + maps)
+            tables.write_analysis(analysis, out)
+            report("writing", 1, 2 + maps)
+            figures.write_figures(analysis, movie, out)
+            report("writing", 2, 2 + maps)
+            if maps:
+                write_confidence(store, movie, out / "confidence.tif")
+                report("writing", 3, 3)
+    finally:
+        store.close()
+    for text in [*movie.warnings, *analysis.summary["warnings"]]:
+        warn(text)
+    if stopped:
+        raise Stopped(f"stopped by Ctrl-C after {len(analysis.frame)} frames; their results lie in {out}")
+    return analysis
+
+
+def write_confidence(store: pipeline.LogitStore, movie: Movie, path: Path) -> None:
+    """Write the probability of a column at every pixel of every analysed frame, float32 (T, Y, X)."""
+    shape = (movie.shape[1], movie.shape[2])
+    images = (to_file_pixels(store.confidence(int(t)), store.scale, shape) for t in store.frames)
+    stream_tiff(path, images, (len(store.frames), *shape), np.float32, movie.calibration)
+
+
+def to_file_pixels(
+    values: NDArray[np.float32], scale: tuple[float, float], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Bilinear values at the file's pixels: pixel i lies at ``(i + 0.5) / scale - 0.5`` of the map."""
+    step = (1.0 / scale[0], 1.0 / scale[1])
+    start = tuple(0.5 * s - 0.5 for s in step)
+    moved = ndimage.affine_transform(values, step, start, shape, order=1, mode="nearest")
+    return np.asarray(moved, np.float32)

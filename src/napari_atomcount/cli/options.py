@@ -1,0 +1,74 @@
+"""The options of ``analyze`` as types: name, range and help of each, once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Movies; a folder of images is one movie.")
+]
+Model = Annotated[
+    str, typer.Option("--model", metavar="NAME_OR_DIR", help="A model's name (see `models`) or its folder.")
+]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", help="Folder for the results; several PATHs go to DIR/<stem>/."),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME_OR_INDEX", help="Which dataset, where a file holds several."),
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(help="Of colour (red, …), complex (real, phase, …) or multi-channel (0, 1, …) data."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SCORE",
+        min=0.0,
+        max=1.0,
+        help="Columns of a lower score are not written. [default: the model's]",
+    ),
+]
+PixelSize = Annotated[
+    str | None,
+    typer.Option("--pixel-size-nm", metavar="Y[,X]", help="Size of a pixel, nm; overrides the file's."),
+]
+FrameTime = Annotated[
+    float | None,
+    typer.Option("--frame-time-s", min=0.0, help="Time from frame to frame, s; overrides the file's."),
+]
+Dose = Annotated[
+    float | None,
+    typer.Option("--dose-e-per-A2", min=0.0, help="Dose per image at the specimen, electrons per Å²."),
+]
+Gain = Annotated[float | None, typer.Option(min=0.0, help="Camera counts per electron.")]
+Material = Annotated[
+    str | None, typer.Option(help="What the specimen is (Au, Pt, …), for the domain check.")
+]
+Kv = Annotated[float | None, typer.Option("--kv", min=0.0, help="Acceleration voltage, kV.")]
+Frames = Annotated[
+    str | None,
+    typer.Option(metavar="START:STOP", help="Only these frames, STOP excluded; the first frame is 0."),
+]
+Roi = Annotated[
+    str | None,
+    typer.Option(metavar="Y0:Y1,X0:X1", help="Only this part of the image, px, ends excluded."),
+]
+Mask = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="An image; its non-zero pixels are left out.")
+]
+NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
+FalseEvents = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PER_1000",
+        min=0.0,
+        help="False events to expect among 1,000 site-frames. [default: 0.2]",
+    ),
+]
+Maps = Annotated[
+    bool, typer.Option("--maps", help="Also write confidence.tif: the probability of a column per pixel.")
+]

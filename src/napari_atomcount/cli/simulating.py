@@ -1,0 +1,124 @@
+"""A recipe's images on disk: images.tif, truth.csv, truth_events.csv for movies, recipe.json."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_atomcount import __version__
+from napari_atomcount.cli.making import STILLS
+from napari_atomcount.io.atomic import whole_file
+from napari_atomcount.io.tables import write_json
+from napari_atomcount.io.tiff import write_tiff
+from napari_atomcount.physics.hopping import HoppingRecipe, simulate_movie
+from napari_atomcount.physics.recipe import Recipe, simulate
+from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.errors import InputError
+
+TRUTH = ["frame", "y", "x", "count", "label"]
+EVENTS = ["frame", "y", "x", "kind"]
+LABEL = "column"
+
+
+def write_simulation(
+    path: Path, out: Path, number: int | None, seed: int, report: Callable[[str, int, int], None]
+) -> list[Path]:
+    """Simulate a recipe and write it.
+
+    Parameters
+    ----------
+    path
+        The recipe.
+    out
+        Made where it is missing.
+    number
+        Images, or frames of a movie; the recipe's frames, or STILLS, when None.
+    seed
+        Of everything random, together with the recipe's own.
+    report
+        Told ``(stage, done, total)``.
+
+    Returns
+    -------
+    list of Path
+        What was written. Positions of the truth are in px of their frame, also those of the events.
+
+    Raises
+    ------
+    InputError
+        When the recipe can't be used.
+    """
+    recipe = read_recipe(path)
+    if isinstance(recipe, HoppingRecipe):
+        if number is not None:
+            kinetics = recipe.kinetics.model_copy(update={"frames": number})
+            recipe = recipe.model_copy(update={"kinetics": kinetics})
+        images, truth, events, pixel_A = movie(recipe, seed, report)
+    else:
+        images, truth, pixel_A = stills(recipe, number or STILLS, seed, report)
+        events = None
+    frame_time = recipe.kinetics.frame_time_s if isinstance(recipe, HoppingRecipe) else None
+    calibration = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10), frame_time_s=frame_time)
+    out.mkdir(parents=True, exist_ok=True)
+    written = [out / name for name in ("images.tif", "truth.csv", "recipe.json")]
+    write_tiff(written[0], images, calibration)
+    _write_csv(truth.assign(label=LABEL)[TRUTH], written[1])
+    record = json.loads(recipe.model_dump_json())
+    record["simulated"] = {"images": len(images), "seed": seed, "napari-atomcount": __version__}
+    write_json(record, written[2])
+    if events is not None:
+        written.append(out / "truth_events.csv")
+        _write_csv(events[EVENTS], written[-1])
+    return written
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe of images or of a movie.
+
+    Raises
+    ------
+    InputError
+        When it is no recipe; says what is wrong.
+    """
+    try:
+        text = path.read_text("utf-8")
+        kind = json.loads(text).get("kind", "fcc")
+        return (HoppingRecipe if kind == "hopping" else Recipe).model_validate_json(text)
+    except (OSError, ValueError, AttributeError) as error:
+        first = " ".join(str(error).split())
+        raise InputError(f"{path} is not a recipe that can be used: {first}") from error
+
+
+def stills(
+    recipe: Recipe, number: int, seed: int, report: Callable[[str, int, int], None]
+) -> tuple[NDArray[np.float32], pd.DataFrame, float]:
+    """Images (N, Y, X) in electrons per pixel, their truth, and the pixel size in Å."""
+    frames, truth = [], []
+    pixel_A = recipe.pixel_A
+    report("simulating", 0, number)
+    for index, made in enumerate(simulate(recipe, number, seed)):
+        frames.append(made.detected[0].numpy())
+        truth.append(made.truth.assign(frame=index))
+        pixel_A = made.pixel_A
+        report("simulating", index + 1, number)
+    return np.stack(frames), pd.concat(truth, ignore_index=True), pixel_A
+
+
+def movie(
+    recipe: HoppingRecipe, seed: int, report: Callable[[str, int, int], None]
+) -> tuple[NDArray[np.float32], pd.DataFrame, pd.DataFrame, float]:
+    """Frames (T, Y, X) in electrons per pixel, the truth, the events where they happened, and Å per pixel."""
+    report("simulating", 0, 0)
+    made = simulate_movie(recipe, seed)
+    shift = made.drift[made.events["frame"].to_numpy(int)].reshape(-1, 2)
+    here: dict[str, Any] = {"y": made.events["y"] + shift[:, 0], "x": made.events["x"] + shift[:, 1]}
+    return made.frames, made.truth, made.events.assign(**here), made.pixel_A
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    with whole_file(path) as partial:
+        table.to_csv(partial, index=False, na_rep="NaN", lineterminator="\n")

@@ -1,8 +1,8 @@
 """A second generator of fcc particles in [110], for tests only: Wulff shapes, cut, disordered, EMT-relaxed.
 
 It is kept apart from the generator of the training particles (:mod:`.nanoparticle`) on purpose, down to the
-geometry: counts are fragile, and a network that was trained and judged on one generator's particles looks better
-than it is.
+geometry: counts are fragile, and a network that was trained and judged on one generator's particles
+looks better than it is.
 """
 
 from __future__ import annotations

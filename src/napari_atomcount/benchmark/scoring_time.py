@@ -1,0 +1,123 @@
+"""How results in time are held against the truth: events and occupancies of sites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from napari_atomcount.benchmark.scoring import Doubles, match, ratio
+
+#: A site or an event within this distance of the true one can be that one, nm.
+SITE_NM = 0.12
+
+
+@dataclass
+class EventScore:
+    """Matched events of one or many movies, to be added up."""
+
+    hits: int = 0
+    found: int = 0
+    truth: int = 0
+    site_frames: int = 0
+
+    def __add__(self, other: EventScore) -> EventScore:
+        """Both movies together."""
+        return EventScore(
+            self.hits + other.hits,
+            self.found + other.found,
+            self.truth + other.truth,
+            self.site_frames + other.site_frames,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Precision, recall, F1 and false events per 1,000 site-frames."""
+        return {
+            "precision": ratio(self.hits, self.found),
+            "recall": ratio(self.hits, self.truth),
+            "f1": ratio(2 * self.hits, self.found + self.truth),
+            "false_per_1000": 1000 * ratio(self.found - self.hits, self.site_frames),
+            "events_found": self.found,
+            "events_true": self.truth,
+            "site_frames": self.site_frames,
+        }
+
+
+def match_events(
+    found: pd.DataFrame, truth: pd.DataFrame, pixel_nm: float, site_frames: int, frames: int = 1
+) -> EventScore:
+    """Pair events of the same kind one to one, within one frame and at the same site.
+
+    Parameters
+    ----------
+    found, truth : pandas.DataFrame
+        frame, kind, and y, x of the site in frame 0, px.
+    pixel_nm : float
+        Size of a pixel.
+    site_frames : int
+        Sites times observed frames, for the false rate.
+    frames : int
+        Largest difference in time.
+    """
+    hits = 0
+    for kind in set(found["kind"]) & set(truth["kind"]):
+        a, b = found[found.kind == kind], truth[truth.kind == kind]
+        place_a, place_b = (t[["y", "x"]].to_numpy(float) * pixel_nm for t in (a, b))
+        distance = np.linalg.norm(place_a[:, None] - place_b[None], axis=-1)
+        late = np.abs(a.frame.to_numpy()[:, None] - b.frame.to_numpy()[None])
+        cost = np.where((distance <= SITE_NM) & (late <= frames), late + distance, 1e3)
+        rows, cols = linear_sum_assignment(cost)
+        hits += int((cost[rows, cols] < 1e2).sum())
+    return EventScore(hits, len(found), len(truth), site_frames)
+
+
+@dataclass
+class OccupancyScore:
+    """Occupancies of the true sites: stated and true ones of many movies."""
+
+    stated: list[float] = field(default_factory=list)
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    true: list[float] = field(default_factory=list)
+    mobile: list[bool] = field(default_factory=list)
+
+    def add(
+        self, sites: pd.DataFrame, place: Doubles, true: Doubles, mobile: NDArray[np.bool_], radius: float
+    ) -> None:
+        """Add the sites of one movie; a true site that was not found has the occupancy 0.
+
+        Parameters
+        ----------
+        sites : pandas.DataFrame
+            y, x, occupancy, occupancy_low, occupancy_high.
+        place : numpy.ndarray, shape (S, 2)
+            True sites in frame 0, px.
+        true, mobile : numpy.ndarray, shape (S,)
+            Share of occupied frames, and whether the column takes part in events.
+        radius : float
+            Largest distance of a pair, px.
+        """
+        known = sites[sites.occupancy.notna()]
+        i, j = match(known[["y", "x"]].to_numpy(float), place, radius)
+        values = np.zeros((3, len(place)))
+        values[:, j] = known[["occupancy", "occupancy_low", "occupancy_high"]].to_numpy(float).T[:, i]
+        self.stated += values[0].tolist()
+        self.low += values[1].tolist()
+        self.high += values[2].tolist()
+        self.true += true.tolist()
+        self.mobile += mobile.tolist()
+
+    def figures(self) -> dict[str, float]:
+        """Mean absolute error and coverage of the intervals, over all true sites and over the mobile ones."""
+        stated, low, high, true = (np.array(v) for v in (self.stated, self.low, self.high, self.true))
+        mobile = np.array(self.mobile, bool)
+        inside = (low <= true + 1e-6) & (true <= high + 1e-6)
+        figures: dict[str, float] = {"sites": len(true), "mobile_sites": int(mobile.sum())}
+        for name, which in (("", np.ones(len(true), bool)), ("_mobile", mobile)):
+            some = bool(which.any())
+            figures[f"occupancy_mae{name}"] = float(np.abs(stated - true)[which].mean()) if some else np.nan
+            figures[f"interval_coverage{name}"] = float(inside[which].mean()) if some else np.nan
+        return figures

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_atomcount.records.settings import AnalysisSettings
 
 DEMO_MODEL = "fcc-110-hrtem"
+DEMO_SCALES = {"kv": 300.0, "dose_e_per_A2": 310.0, "gain": 100.0}  # sample_data/README.md
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Analyse the bundled movie, whose truth is known: tables, figures, and scores.json against the truth."""
-    from napari_atomcount.cli.job import run_movie, write_demo_scores
+    from napari_atomcount.cli.demo_scores import write_demo_scores
+    from napari_atomcount.cli.job import run_movie
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.resources import sample_movie
@@ -106,10 +108,14 @@ def demo(
     path = sample_movie()
     movie = open_movie(path)
     settings = _settings(detect={"device": device}, material="Au", kv=300.0)
-    movie = movie.with_calibration(movie.calibration.updated("user", kv=300.0, dose_e_per_A2=310.0, gain=1.0))
+    movie = movie.with_calibration(movie.calibration.updated("user", **DEMO_SCALES))
     analysis = run_movie(movie, load_card(DEMO_MODEL), settings, out, maps=True, command=_command())
     scores = write_demo_scores(analysis, movie, path, out)
-    say(f"against the truth: {scores}")
+    columns, events = scores["columns"], scores["events"]
+    say(
+        f"against the truth: precision {columns['precision']:.3f}, recall {columns['recall']:.3f}, "
+        f"count within one {columns['count_within_one']:.3f}, events F1 {events['f1']:.2f}"
+    )
     say(f"tables, figures and scores.json lie in {out}")
 
 

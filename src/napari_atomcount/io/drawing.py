@@ -87,6 +87,7 @@ def canvas(image: NDArray[Any], calibration: Calibration, title: str) -> tuple[F
             "nm",
             fixed_value=_round_length(0.22 * cols * per_x),
             fixed_units="nm",
+            scale_formatter=lambda value, unit: f"{value:g} {unit}",
             location="lower left",
             color="white",
             box_color="black",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -36,7 +37,9 @@ class Actions(QObject):
     def __init__(self, model: SessionModel, runner: jobs.JobRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.model, self.runner = model, runner
-        self._follow_again = False
+        self.looker = jobs.JobRunner(self)  # looks at a few frames, whatever else runs
+        self.looker.failed.connect(lambda text: model.set_domain([for_the_desk(text)]))
+        self._follow_again = self._look_again = False
 
     # -- movies ------------------------------------------------------------
     def open_movie(self, path: Path, dataset: str | None = None) -> None:
@@ -58,7 +61,32 @@ class Actions(QObject):
         try:
             self.model.calibrate(**{name: given})
         except AtomcountError as error:
-            self.failed.emit(str(error))
+            self.failed.emit(for_the_desk(str(error)))
+
+    def look(self) -> None:
+        """Estimate what the file does not know, and compare the movie with the model's domain."""
+        movie, card, model = self.model.movie, self.model.card, self.model
+        if movie is None or card is None or movie.calibration.pixel_size_nm is None:
+            model.set_domain(None)
+            return
+        if self.looker.busy:
+            self._look_again = True
+            return
+
+        def on_step(step: jobs.Result) -> None:
+            calibration, warnings = step.value
+            if model.movie is not movie or model.card is not card:
+                return
+            if calibration != movie.calibration:
+                model.set_calibration(calibration)
+            model.set_domain(warnings)
+
+        def on_end(_complete: bool) -> None:
+            if self._look_again:
+                self._look_again = False
+                self.look()
+
+        self.looker.start(lambda _stop: jobs.looking(movie, card, model.settings), on_step, on_end)
 
     # -- running -----------------------------------------------------------
     def run_all(self) -> None:
@@ -77,7 +105,7 @@ class Actions(QObject):
         try:
             return self.model.begin_run(fresh)
         except AtomcountError as error:
-            self.failed.emit(str(error))
+            self.failed.emit(for_the_desk(str(error)))
             return None
 
     def _detect(self, run: Run, frames: list[int], then_follow: bool) -> None:
@@ -140,3 +168,8 @@ class Actions(QObject):
         """Stop the job that runs."""
         self._follow_again = False
         self.runner.stop()
+
+
+def for_the_desk(sentence: str) -> str:
+    """An error's advice in the desk's words: options of the command line become places in the dock."""
+    return re.sub(r" with --pixel-size-nm[^.;]*", " in section 1, Movie", sentence)

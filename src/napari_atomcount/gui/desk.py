@@ -100,6 +100,7 @@ class AtomCountDock(QWidget):
         model.movie_changed.connect(self._on_movie)
         model.calibration_changed.connect(self._on_calibration)
         model.card_changed.connect(self._on_card)
+        model.domain_changed.connect(lambda: self.network.show_domain(model.domain))
         for signal in (model.run_changed, model.analysis_changed):
             signal.connect(self._update)
         model.frame_finished.connect(lambda _frame: self._update())
@@ -180,7 +181,7 @@ class AtomCountDock(QWidget):
 
     def _show_calibration(self) -> None:
         self.movie.show_movie(self.model.movie)
-        self.network.show_domain(self.model.domain_warnings())
+        self.commands.look()
         self._update()
 
     def _update(self) -> None:
@@ -240,6 +241,7 @@ class AtomCountDock(QWidget):
         self._closed = True
         self.link.close()
         self.runner.abandon()
+        self.commands.looker.abandon()
         try:
             self.viewer.window.remove_dock_widget(self.trace)
         except (LookupError, RuntimeError):

@@ -78,6 +78,14 @@ def detection(
         yield Progress("finding columns", done, len(frames))
 
 
+def looking(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> Iterator[Result]:
+    """A first look at a few frames: the movie with its dose estimated, and how it differs from the domain."""
+    from napari_atomcount.pipeline.analysing import domain_words, with_estimates
+
+    estimated = with_estimates(movie, settings)
+    yield Result((estimated.calibration, domain_words(estimated, card, settings)))
+
+
 def following(
     movie: Movie, card: ModelCard, columns: pd.DataFrame, store: LogitStore, settings: AnalysisSettings
 ) -> Iterator[Progress | Result]:

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from qtpy.QtCore import QObject, Signal
 
-from napari_atomcount.gui.first_look import judge, with_dose
 from napari_atomcount.gui.run import Run
 from napari_atomcount.networks.card import ModelCard, list_models
 from napari_atomcount.records.analysis import Analysis
@@ -34,7 +33,7 @@ class SessionModel(QObject):
 
     Signals
     -------
-    movie_changed(), calibration_changed(), card_changed()
+    movie_changed(), calibration_changed(), card_changed(), domain_changed()
         What they say.
     run_changed()
         Another run is shown, or the shown one began anew.
@@ -49,6 +48,7 @@ class SessionModel(QObject):
     movie_changed = Signal()
     calibration_changed = Signal()
     card_changed = Signal()
+    domain_changed = Signal()
     run_changed = Signal()
     frame_finished = Signal(int)
     analysis_changed = Signal()
@@ -59,6 +59,7 @@ class SessionModel(QObject):
         self.load_detector: Callable[[ModelCard, AnalysisSettings], Any] = load_detector
         self.movie: Movie | None = None
         self.movie_key = 0
+        self.domain: list[str] | None = None
         self.card: ModelCard | None = None
         self.settings = AnalysisSettings()
         self.runs: dict[str, Run] = {}
@@ -67,7 +68,7 @@ class SessionModel(QObject):
     # -- movie -------------------------------------------------------------
     def set_movie(self, movie: Movie | None) -> None:
         """Take up a movie (None: none); the runs of the one before are let go."""
-        self.movie = None if movie is None else with_dose(movie)
+        self.movie = movie
         self.movie_key += 1
         for run in self.runs.values():
             run.store.close()
@@ -92,7 +93,7 @@ class SessionModel(QObject):
     def set_calibration(self, calibration: Calibration) -> None:
         """Replace the calibration; what was computed with the old one is kept, and marked as out of date."""
         assert self.movie is not None
-        self.movie = with_dose(self.movie.with_calibration(calibration))
+        self.movie = self.movie.with_calibration(calibration)
         for run in self.runs.values():
             run.analysis_is_stale = run.analysis is not None
         self.calibration_changed.emit()
@@ -110,11 +111,10 @@ class SessionModel(QObject):
         """The models that can find columns: bundled ones first, then the user's."""
         return [card for card in list_models() if card.task == "columns"]
 
-    def domain_warnings(self) -> list[str] | None:
-        """How the movie differs from what the model was trained for; None where that can't be told yet."""
-        if self.movie is None or self.card is None or self.movie.calibration.pixel_size_nm is None:
-            return None
-        return judge(self.card, self.movie)
+    def set_domain(self, warnings: list[str] | None) -> None:
+        """How the movie differs from what the model was trained for: sentences; None: not known yet."""
+        self.domain = warnings
+        self.domain_changed.emit()
 
     @property
     def run(self) -> Run | None:

@@ -20,8 +20,8 @@ GAPS = ParticleSet(missing=2, isolated=2)
 
 
 def name_of(number: float) -> str:
-    """A number for a condition's name: 100, 1e5, -8, 0.16."""
-    return f"{number:g}" if abs(number) < 1e5 else f"{number:.0e}".replace("e+0", "e")
+    """A number for a condition's name: 100, 1e4, -8, 0.16."""
+    return f"{number:g}" if abs(number) < 1e4 else f"{number:.0e}".replace("e+0", "e")
 
 
 def table_conditions() -> list[Condition]:

@@ -1,4 +1,4 @@
-"""Test images of a columns model: particles that no training saw, their exit waves, conditions to image them."""
+"""Test images of a columns model: unseen particles, their exit waves, and the conditions that image them."""
 
 from __future__ import annotations
 

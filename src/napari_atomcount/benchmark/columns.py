@@ -1,0 +1,272 @@
+"""The benchmark of a columns model: standard conditions A, wide ones, surroundings, curves, peers, floors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tifffile
+
+from napari_atomcount.benchmark.conditions import DOSES, curve_conditions, name_of, table_conditions
+from napari_atomcount.benchmark.peers import LaplacianBench
+from napari_atomcount.benchmark.scenes import Condition, Picture, cache_folder, picture, prepare
+from napari_atomcount.benchmark.scoring import Scored, column_figures, pooled, ratio, score_image
+from napari_atomcount.measure.columns import find_columns
+from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.networks.detector import Detector
+from napari_atomcount.records.errors import InputError
+
+Tell = Callable[[str, int, int], None]
+
+#: Detections below this score are not looked at.
+FAINTEST_SCORE = 0.02
+#: Particles of a default run.
+IMAGES = 32
+#: A real micrograph without atomic columns: its place under ATOMCOUNT_TEST_DATA, and its pixel size.
+NEGATIVE = ("hrtem_soot_negative/ExampleImage.tif", 0.0555)
+
+
+@dataclass
+class ColumnsResult:
+    """What the benchmark of one model found."""
+
+    card: ModelCard
+    rows: pd.DataFrame
+    peers: pd.DataFrame
+    scored: dict[str, Scored] = field(default_factory=dict)
+    floors: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_columns(card: ModelCard, images: int | None, seed: int, tell: Tell) -> ColumnsResult:
+    """Measure a columns model on unseen simulated particles.
+
+    Parameters
+    ----------
+    card : ModelCard
+        A model that finds columns of fcc metals in [110].
+    images : int, optional
+        Particles of each condition; curves take a quarter, some conditions several images of each.
+    seed : int
+        Of everything random: another one makes other particles.
+    tell : callable
+        ``tell(stage, done, total)``.
+
+    Raises
+    ------
+    InputError
+        For a model that this benchmark does not fit.
+    """
+    if card.task != "columns" or card.focal_series or "110" not in card.zone_axis.replace("-", ""):
+        raise InputError(
+            f"There is no benchmark for the model '{card.name}' ({card.task}, {card.zone_axis})."
+        )
+    images = IMAGES if images is None else max(1, images)
+    table, curves = table_conditions(), curve_conditions()
+    number = {c.name: max(1, images // 2 if c.particles.element != "Au" else images) for c in table}
+    number |= {c.name: max(1, images // 4) for c in curves}
+    cache = cache_folder()
+    prepare([*table, *curves], number, seed, cache, tell)
+    detector = Detector(card)
+    peers = LaplacianBench()
+    scored: dict[str, Scored] = {}
+    rows = []
+    conditions = [*table, *curves]
+    for done, condition in enumerate(conditions):
+        tell("conditions", done, len(conditions))
+        with_peer = condition.name == "wide" or condition.axis == "dose"
+        parts = []
+        for index in range(round(number[condition.name] * condition.share)):
+            image = picture(condition, seed, index, number[condition.name], cache)
+            parts.append(examine(detector, image, index))
+            if with_peer:
+                peers.add(condition.name, index, image)
+        scored[condition.name] = pooled(parts)
+        rows.append(
+            describe(condition, card, seed) | column_figures(scored[condition.name], card.default_threshold)
+        )
+    tell("conditions", len(conditions), len(conditions))
+    result = ColumnsResult(card, pd.DataFrame(rows), peers.rows(), scored)
+    negative = negative_row(detector, card)
+    if negative is not None:
+        result.rows = pd.concat([result.rows, pd.DataFrame([negative])], ignore_index=True)
+    result.floors = floors(result.rows)
+    return result
+
+
+def examine(detector: Detector, image: Picture, index: int) -> Scored:
+    """Detect in one test image and match with its truth."""
+    card, c = detector.card, detector.card.calibration
+    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm))
+    found = find_columns(maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor)
+    shape = (image.frame.shape[0], image.frame.shape[1])
+    return score_image(
+        index, found, image.truth, image.missing, image.pixel_nm, shape, card.default_threshold
+    )
+
+
+def describe(condition: Condition, card: ModelCard, seed: int) -> dict[str, Any]:
+    """What every row states: model, conditions, seed."""
+    p = condition.particles
+    dose, pixel = condition.dose_e_per_A2, condition.pixel_A
+    return {
+        "benchmark": "columns",
+        "condition": condition.name,
+        "title": condition.title,
+        "model": card.name,
+        "sha256": card.sha256[:12],
+        "seed": seed,
+        "threshold": card.default_threshold,
+        "generator": "second" if p.generator == "wulff" else "training's",
+        "element": p.element,
+        "dose_low_e_per_A2": dose.low,
+        "dose_high_e_per_A2": dose.high,
+        "pixel_low_A": pixel.low,
+        "pixel_high_A": pixel.high,
+        "tilt_low_deg": p.tilt_deg[0],
+        "tilt_high_deg": p.tilt_deg[1],
+        "surroundings": condition.surroundings,
+        "axis": condition.axis,
+        "at": condition.at,
+    }
+
+
+def negative_row(detector: Detector, card: ModelCard) -> dict[str, Any] | None:
+    """False columns on the real micrograph without columns, where ATOMCOUNT_TEST_DATA says that it lies."""
+    folder = os.environ.get("ATOMCOUNT_TEST_DATA")
+    if not folder:
+        return None
+    path = Path(folder) / NEGATIVE[0]
+    if not path.is_file():
+        raise InputError(f"ATOMCOUNT_TEST_DATA is set, but there is no {path}.")
+    found, area = false_columns(detector, path, NEGATIVE[1])
+    return {
+        "benchmark": "columns",
+        "condition": "negative",
+        "title": "soot, a real image without columns",
+        "model": card.name,
+        "sha256": card.sha256[:12],
+        "threshold": card.default_threshold,
+        "images": 1,
+        "columns": 0,
+        "found": found,
+        "false_per_100_nm2": 100 * found / area,
+    }
+
+
+def false_columns(detector: Detector, path: Path, pixel_nm: float) -> tuple[int, float]:
+    """Number of columns that a model writes for an image without any, and the image's area in nm².
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A TIFF of one image, grey or RGB.
+    pixel_nm : float
+        Its pixel size.
+    """
+    image = np.asarray(tifffile.imread(path), np.float32)
+    image = image.mean(-1) if image.ndim == 3 and image.shape[-1] in (3, 4) else image
+    card, c = detector.card, detector.card.calibration
+    maps = detector.detect(image, (pixel_nm, pixel_nm))
+    found = find_columns(maps, c.evidence, c.score, card.default_threshold, c.count_temperature)
+    return len(found), float(image.size * pixel_nm**2)
+
+
+#: What the bundled model must reach: condition, figure, least value.
+FLOORS = (
+    ("A-100", "precision", 0.92),
+    ("A-100", "recall", 0.90),
+    ("A-310", "precision", 0.99),
+    ("A-310", "recall", 0.985),
+    *((f"A-{name_of(d)}", "precision", 0.997) for d in DOSES if d >= 1000),
+    *((f"A-{name_of(d)}", "recall", 0.995) for d in DOSES if d >= 1000),
+    ("wide", "precision", 0.85),
+    ("wide", "recall", 0.80),
+    ("A-1000-gaps", "missing_reported", 0.95),
+    ("A-1000-gaps", "isolated_found", 0.95),
+    ("A-1e4", "count_exact", 0.60),
+    ("A-1e4", "count_within_one", 0.95),
+)
+#: The same for figures that must not be larger.
+CEILINGS = (
+    ("A-310", "position_pm", 7.0),
+    ("A-1e4", "position_pm", 5.0),
+    *((f"A-{name_of(d)}", "ece_score", 0.05) for d in DOSES if 300 <= d <= 1e4),
+    *((f"A-{name_of(d)}", "ece_count", 0.05) for d in DOSES if 300 <= d <= 1e4),
+    ("negative", "false_per_100_nm2", 1.0),
+)
+
+
+def floors(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Hold the rows against what the bundled model must reach; what was not measured is left out."""
+    found = rows.set_index("condition")
+    result = []
+    for limits, at_least in ((FLOORS, True), (CEILINGS, False)):
+        for condition, figure, limit in limits:
+            if condition not in found.index or figure not in found:
+                continue
+            value = float(found[figure].to_dict()[condition])
+            result.append(floor(str(found.loc[condition, "title"]), figure, value, limit, at_least=at_least))
+    return result
+
+
+def floor(condition: str, figure: str, value: float, limit: float, *, at_least: bool) -> dict[str, Any]:
+    """One line of the table of floors."""
+    met = bool(value >= limit) if at_least else bool(value <= limit)
+    sign = "≥" if at_least else "≤"
+    return {
+        "condition": condition,
+        "figure": figure,
+        "floor": f"{sign} {limit:g}",
+        "measured": value,
+        "met": met,
+    }
+
+
+def by_count(scored: Scored, threshold: float) -> pd.DataFrame:
+    """Recall and count rates by the true number of atoms.
+
+    Returns
+    -------
+    pandas.DataFrame
+        count, columns, recall, exact, within_one, bias.
+    """
+    rows = []
+    hits = scored.found[scored.found.true & (scored.found.score >= threshold)]
+    for count, own in scored.truth.groupby("count"):
+        error = (hits["count"] - hits.true_count)[hits.true_count == count].to_numpy()
+        rows.append(
+            {
+                "count": count,
+                "columns": len(own),
+                "recall": ratio((own.score >= threshold).sum(), len(own)),
+                "exact": float(np.mean(error == 0)) if len(error) else np.nan,
+                "within_one": float(np.mean(np.abs(error) <= 1)) if len(error) else np.nan,
+                "bias": float(np.mean(error)) if len(error) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def for_card(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The figures that a model card shows: dose, pixel size and what to expect there."""
+    chosen = rows[(rows.axis == "dose") | (rows.condition == "wide")]
+    kept = ("condition", "title", "dose_low_e_per_A2", "dose_high_e_per_A2", "images", "columns", "seed")
+    figures = (
+        "precision",
+        "recall",
+        "position_pm",
+        "count_exact",
+        "count_within_one",
+        "ece_score",
+        "ece_count",
+    )
+    records: list[dict[str, Any]] = []
+    for _, row in chosen.iterrows():
+        record = {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in kept}
+        records.append(record | {name: round(float(row[name]), 4) for name in figures})
+    return records

@@ -188,7 +188,7 @@ class Desk:
 def desk(make_napari_viewer, qtbot, monkeypatch) -> Iterator[Desk]:
     """The window with the dock, opened as napari opens a plugin's; two stand-in models."""
     viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1300, 900)
+    viewer.window._qt_window.resize(1100, 700)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")
     permits = threading.Semaphore(MANY)
     detectors: list[DotDetector] = []

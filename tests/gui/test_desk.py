@@ -66,7 +66,11 @@ def test_from_movie_to_trace(desk, movie, tmp_path, monkeypatch):
     desk.wait(lambda: desk.dock.layers.frame in (4, 5))
     assert f"frame {desk.dock.layers.frame} / 9" in desk.viewer.canvas.overlays.text.text
 
-    desk.widget("overlay").textActivated.emit("events")
+    overlay = desk.widget("overlay")
+    overlay.setFocus()
+    for _ in range(2):
+        QTest.keyClick(overlay, Qt.Key.Key_Down)
+    assert overlay.currentText() == "events"
     assert desk.layer("events").visible
     assert not desk.layer("columns").visible
 

@@ -90,7 +90,8 @@ class CalibrationField(QWidget):
         numbers = () if value is None else value if isinstance(value, tuple) else (value,)
         if len(set(numbers)) == 1:
             numbers = numbers[:1]
-        self._shown = ", ".join(f"{number:.6g}" for number in numbers)
+        digits = 6 if source in ("file", "user") else 3  # an estimate is no better than that
+        self._shown = ", ".join(f"{number:.{digits}g}" for number in numbers)
         self.line.setText(self._shown)
         known = source if numbers else None
         self.source.setText(SOURCE_WORDS[known])

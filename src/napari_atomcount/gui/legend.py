@@ -11,6 +11,9 @@ from napari_atomcount.io import palette
 
 _CHIP = 15.0  # px, diameter of a disc
 _GAP = 7.0
+_BLOCK = 11.0
+_MOST_DISCS = 9  # more counts are shown as a bar of blocks
+_TRACE_KEY_PX = 140.0  # room at the right for the key of the trace
 
 
 class Legend(QWidget):
@@ -22,12 +25,18 @@ class Legend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.overlay = "columns"
         self.max_count: int | None = None
+        self._with_probability = False
         self.setAccessibleName("legend")
 
     def show_counts(self, max_count: int | None) -> None:
         """Key of the columns: counts 1..max_count, or one colour when the model does not count (None)."""
         self.max_count = max_count
         self.set_overlay(self.overlay)
+
+    def show_probability(self, shown: bool) -> None:
+        """Whether the key of the trace's brightness is shown, too."""
+        self._with_probability = shown
+        self.update()
 
     def set_overlay(self, overlay: str) -> None:
         """Choose the key: ``"columns"``, ``"occupancy"`` or ``"events"``."""
@@ -55,6 +64,10 @@ class Legend(QWidget):
             self._paint_events(painter, x, y, pen_colour)
         else:
             self._paint_columns(painter, x, y, pen_colour)
+        if self._with_probability:
+            wide = self.width() - _TRACE_KEY_PX
+            x = self._text(painter, wide, y, "trace: p", pen_colour)
+            self._bar(painter, x, y, palette.CONFIDENCE_MAP, 50.0, pen_colour)
         painter.end()
 
     def _text(self, painter: QPainter, x: float, y: float, text: str, colour: QColor) -> float:
@@ -72,7 +85,10 @@ class Legend(QWidget):
         return x + _CHIP + 3
 
     def _paint_columns(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
-        if self.max_count is None:
+        if self.max_count is not None and self.max_count > _MOST_DISCS:
+            x = self._paint_many_counts(painter, self._text(painter, x, y, "atoms", ink), y, ink)
+            colour = palette.count_colours(self.max_count)[0]
+        elif self.max_count is None:
             colour = np.array(palette.hex_to_rgb(palette.UNCOUNTED_COLOUR))
             x = self._text(painter, self._disc(painter, x, y, colour), y, "column (not counted)", ink)
         else:
@@ -82,24 +98,40 @@ class Legend(QWidget):
             colour = palette.count_colours(self.max_count)[0]
         self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
 
-    def _paint_occupancy(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
-        x = self._text(painter, x, y, "occupancy  0", ink)
-        bar = QRectF(x, y - 6, 180, 12)
+    def _paint_many_counts(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
+        """A bar of blocks, a number at every fifth: discs would not fit."""
+        colours = palette.count_colours(self.max_count or 1)
+        x = self._text(painter, x, y, "1", ink)
+        for number, rgb in enumerate(colours, start=1):
+            painter.fillRect(QRectF(x, y - 6, _BLOCK - 1, 12), QColor.fromRgbF(*(float(c) for c in rgb[:3])))
+            x += _BLOCK
+            if number % 5 == 0 and number < len(colours) - 1:
+                x = self._text(painter, x + 2, y, str(number), ink) - 3
+        return self._text(painter, x + 2, y, str(len(colours)), ink)
+
+    def _bar(self, painter: QPainter, x: float, y: float, name: str, width: float, ink: QColor) -> float:
+        """A colour bar from 0 to 1 with its ends written."""
+        x = self._text(painter, x, y, "0", ink)
+        bar = QRectF(x, y - 6, width, 12)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in np.linspace(0, 1, 12):
-            rgb = palette.map_colours(np.array([stop]), palette.OCCUPANCY_MAP)[0]
+            rgb = palette.map_colours(np.array([stop]), name)[0]
             gradient.setColorAt(float(stop), QColor.fromRgbF(*(float(c) for c in rgb[:3])))
-        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setPen(QPen(ink, 0.5))
         painter.setBrush(gradient)
         painter.drawRect(bar)
-        self._text(painter, bar.right() + _GAP, y, "1   (share of the observed frames)", ink)
+        return self._text(painter, bar.right() + _GAP, y, "1", ink)
+
+    def _paint_occupancy(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
+        x = self._text(painter, x, y, "occupancy", ink)
+        return self._bar(painter, x, y, palette.OCCUPANCY_MAP, 140.0, ink)
 
     def _paint_events(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
-        for kind, direction in (("appear", -1.0), ("vanish", 1.0)):
+        for kind, words, direction in (("appear", "appears", -1.0), ("vanish", "vanishes", 1.0)):
             r = _CHIP / 2
             corners = [(x, y - direction * r), (x + 2 * r, y - direction * r), (x + r, y + direction * r)]
             painter.setBrush(QColor(palette.EVENT_COLOURS[kind]))
             painter.setPen(QPen(QColor("black"), 1.0))
             painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
-            x = self._text(painter, x + _CHIP + 4, y, f"{kind}s", ink) + 10
-        self._text(painter, x, y, "larger: more often · white rim: in this frame", ink)
+            x = self._text(painter, x + _CHIP + 4, y, words, ink) + 10
+        self._text(painter, x, y, "larger: more often · white: now", ink)

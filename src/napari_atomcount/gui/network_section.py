@@ -17,7 +17,7 @@ EMPTY = (
     "Once a movie is open, a network finds its atomic columns here, frame by frame, and counts their atoms."
 )
 MOST_WARNINGS = 3  # shown at once
-INSIDE = "● the movie is inside what the network was trained for"
+INSIDE = "● inside what the network was trained for"
 UNKNOWN = "○ whether the network fits is checked once the pixel size is known"
 
 

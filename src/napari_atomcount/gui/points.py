@@ -112,14 +112,15 @@ def fill_events(layer, analysis: Analysis | None, size: float) -> None:
     number = analysis.events.groupby(["site_id", "kind"], as_index=False).size()
     marks = number.merge(analysis.sites[["site_id", "y", "x"]], on="site_id", how="left")
     colours = {kind: (*palette.hex_to_rgb(colour), 1.0) for kind, colour in palette.EVENT_COLOURS.items()}
-    # a little up and down, so that both kinds of one site can be seen
-    shift = np.where(marks["kind"].isin(("appear", "gain")), -0.3, 0.3) * size
+    sizes = size * np.minimum(1.0 + 0.35 * np.log2(marks["size"].to_numpy(float)), 2.2)
+    # up and down, so that both kinds of one site can be seen
+    shift = np.where(marks["kind"].isin(("appear", "gain")), -0.4, 0.4) * sizes
     set_points(
         layer,
         np.column_stack([marks["y"] + shift, marks["x"]]),
         marks[["site_id", "kind"]].astype({"site_id": float}).assign(number=marks["size"].astype(float)),
         np.array([colours[kind] for kind in marks["kind"]]),
-        size=size * np.minimum(1.0 + 0.35 * np.log2(marks["size"].to_numpy(float)), 2.2),
+        size=sizes,
         symbol=np.array([palette.EVENT_SYMBOLS[kind] for kind in marks["kind"]]),
     )
 

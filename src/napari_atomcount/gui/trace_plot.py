@@ -67,7 +67,7 @@ class TracePanel(QWidget):
         self.title = hint(EMPTY, "trace_title")
         self.plot = pg.PlotWidget(background=None)
         self.plot.setObjectName("atomcount_trace_plot")
-        self.plot.setMinimumHeight(130)
+        self.plot.setMinimumHeight(165)
         self.plot.setLabel("bottom", "frame")
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -98,6 +98,7 @@ class TracePanel(QWidget):
         self.title.setStyleSheet(style.MUTED)
         self.title.setText(text)
         self.plot.setVisible(False)
+        self.legend.show_probability(False)
 
     def show_trace(self, trace: Trace) -> None:
         """Draw a site's trace."""
@@ -105,6 +106,7 @@ class TracePanel(QWidget):
         self.title.setStyleSheet(style.PLAIN)
         self.title.setText(trace.title)
         self.plot.setVisible(True)
+        self.legend.show_probability(True)
         rows = trace.probability.shape[1]
         first, last = int(trace.frames[0]), int(trace.frames[-1])
         grid = np.full((last - first + 1, rows), np.nan)
@@ -118,7 +120,7 @@ class TracePanel(QWidget):
         axis = self.plot.getAxis("left")
         if trace.counts:
             self.plot.setLabel("left", "atoms")
-            every = max(1, rows // 6)
+            every = -(-rows // 4)  # more would overlap
             axis.setTicks([[(n, str(n)) for n in range(0, rows, every)]])
         else:
             self.plot.setLabel("left", "state")

@@ -1,0 +1,97 @@
+"""Make the pictures of the desk in docs/images from the sample movie and the bundled network.
+
+Usage: python scripts/make_screenshots.py [FOLDER]
+
+Without a screen it starts itself again under Xvfb. Look at the pictures before you commit them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+WINDOW = (1440, 900)  # px
+LONGEST_S = 900.0
+
+
+def wait_until(app, condition, what: str) -> None:
+    """Let the window live until the condition holds."""
+    end = time.monotonic() + LONGEST_S
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited in vain: {what}")
+        app.processEvents()
+        time.sleep(0.01)
+
+
+def settle(app, seconds: float = 0.7) -> None:
+    """Let everything be drawn."""
+    end = time.monotonic() + seconds
+    wait_until(app, lambda: time.monotonic() > end, "the clock")
+
+
+def make(folder: Path) -> None:
+    """Walk through the main job and take the pictures."""
+    import napari
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QApplication
+
+    from napari_atomcount.io.figures import liveliest_site
+
+    get_settings().application.window_maximized = False
+    viewer = napari.Viewer(show_welcome_screen=False)
+    app = QApplication.instance()
+    window = viewer.window._qt_window
+    window.resize(*WINDOW)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")
+
+    def shoot(name: str) -> None:
+        settle(app)
+        viewer.window.screenshot(str(folder / f"{name}.png"), flash=False)
+        print(f"wrote {folder / name}.png")
+
+    shoot("desk_start")
+    viewer.open_sample("napari-atomcount", "hopping")
+    wait_until(app, lambda: dock.model.domain is not None, "the first look")
+    shoot("desk_movie")
+    dock.network.run_all.click()
+    wait_until(app, lambda: dock.model.run is not None and len(dock.model.run.frames) >= 8, "eight frames")
+    dock.layers.show_frame(5)
+    shoot("desk_running")
+    wait_until(app, lambda: dock.model.analysis is not None and not dock.runner.busy, "the analysis")
+    site = liveliest_site(dock.model.analysis)
+    events = dock.model.analysis.events
+    events = events[events["site_id"] == site]
+    dock.view.show_event(int(events["frame"].iloc[0]) if len(events) else 0, -1 if site is None else site)
+    settle(app)
+    viewer.reset_view(margin=0.02)
+    shoot("atom_count")
+    for overlay in ("occupancy", "events"):
+        dock.time.set_overlay(overlay)
+        dock.time.overlay_chosen.emit(overlay)
+        shoot(f"desk_{overlay}")
+    dock.time.set_overlay("columns")
+    dock.time.overlay_chosen.emit("columns")
+    dock.network.card_button.click()
+    shoot("desk_card")
+    viewer.close()
+
+
+def main() -> None:
+    """Take the pictures, on a virtual screen where there is no real one."""
+    if not os.environ.get("DISPLAY") and sys.platform == "linux":
+        if shutil.which("xvfb-run") is None:
+            sys.exit("there is neither a screen nor xvfb-run: see scripts/setup_screen.sh")
+        screen = f"-screen 0 {WINDOW[0] + 200}x{WINDOW[1] + 200}x24"
+        os.execvp("xvfb-run", ["xvfb-run", "-a", "-s", screen, sys.executable, *sys.argv])
+    top = Path(__file__).resolve().parent.parent
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else top / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -76,7 +76,9 @@ def build_model(
         raise ModelError("The recipe says nothing about the model's domain; add a 'domain' to it.")
     source = training / "best.safetensors"
     if not source.exists():
-        raise ModelError(f"{training} holds no trained weights yet; run the training until its first validation.")
+        raise ModelError(
+            f"{training} holds no trained weights yet; run the training until its first validation."
+        )
     out.mkdir(parents=True, exist_ok=True)
     state = load_file(source)
     half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
@@ -139,12 +141,23 @@ def train_model(
     """
     start = None if init is None else load_network(init, torch.device("cpu")).state_dict()
     complete = train(
-        recipe, out / "training", init=start, max_minutes=max_minutes, device=device, cache=cache, progress=progress
+        recipe,
+        out / "training",
+        init=start,
+        max_minutes=max_minutes,
+        device=device,
+        cache=cache,
+        progress=progress,
     )
     if progress is not None:
         progress({"stage": "calibrate", "done": 0, "total": 1})
     card = build_model(
-        recipe, out / "training", out, cache=cache, version=__version__, parent=None if init is None else init.name
+        recipe,
+        out / "training",
+        out,
+        cache=cache,
+        version=__version__,
+        parent=None if init is None else init.name,
     )
     return card, complete
 
@@ -170,7 +183,9 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
     hit = table[table.true]
     log_p = np.log(np.stack(hit.count_p.to_list()) + 1e-12) if len(hit) else np.empty((0, 0))
     raw = np.log(table.score / (1 - table.score)).to_numpy()
-    return Peaks(raw, table.true.to_numpy(bool), hit.z.to_numpy(), log_p, hit.true_count.to_numpy(int), missed)
+    return Peaks(
+        raw, table.true.to_numpy(bool), hit.z.to_numpy(), log_p, hit.true_count.to_numpy(int), missed
+    )
 
 
 def compare(

@@ -38,17 +38,22 @@ VALIDATION_FIRST = 1_000_000
 class TrainingSettings(BaseModel):
     """How a network is trained."""
 
-    images: int = Field(90_000, ge=100, description="training images in all; the learning rate falls to zero there")
+    images: int = Field(
+        90_000, ge=100, description="training images in all; the learning rate falls to zero there"
+    )
     batch: int = Field(16, ge=1)
     crop: int = Field(224, ge=32, description="side of the training images, px")
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = 1e-4
     warmup: float = Field(0.03, description="share of the images with rising learning rate")
     average: float = Field(0.999, description="decay of the running average of the weights, per step")
-    snapshots: int = Field(2, ge=1, description="thermal snapshots per image, drawn from those of the particle")
+    snapshots: int = Field(
+        2, ge=1, description="thermal snapshots per image, drawn from those of the particle"
+    )
     contrast_jitter: float = Field(0.04, description="relative spread of the contrast")
-    heat_sigma_A: float = Field(0.45, description="width of the smoothed target of a column")
-    heat_weight: float = Field(6.0, description="extra weight of pixels near a column in the cross-entropy")
+    target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
+    target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
+    near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")
     count_sigma: float = Field(0.55, description="ordinal smoothing of the count, atoms")
     validation_images: int = 192
     validate_every: int = 4_000
@@ -59,7 +64,9 @@ class TrainingRecipe(Recipe):
 
     network: UNetConfig = UNetConfig()
     training: TrainingSettings = TrainingSettings()
-    domain: Domain | None = Field(None, description="where the trained model may be used; needed for its card")
+    domain: Domain | None = Field(
+        None, description="where the trained model may be used; needed for its card"
+    )
 
 
 @dataclass
@@ -115,7 +122,8 @@ def target_maps(
     grid = np.arange(size)
     dy = position[:, 0, None] - grid  # (N, size)
     dx = position[:, 1, None] - grid
-    sigma = recipe.training.heat_sigma_A / (recipe.pixel_A * factor)
+    map_A = recipe.pixel_A * factor
+    radius, edge = recipe.training.target_A / map_A, recipe.training.target_edge_A / map_A
     best = np.full((size, size), np.inf, np.float32)
     owner = np.zeros((size, size), np.int64)
     for k in range(len(position)):  # nearest column of each pixel, within a small window
@@ -125,11 +133,14 @@ def target_maps(
         closer = distance < best[ys, xs]
         best[ys, xs] = np.where(closer, distance, best[ys, xs])
         owner[ys, xs] = np.where(closer, k, owner[ys, xs])
-    heat = np.exp(-best / (2 * sigma**2)).astype(np.float32)
-    core = np.where(best < (2.2 * sigma) ** 2, heat, 0).astype(np.float32)
+    beyond = np.clip(np.sqrt(best) - radius, 0, None)
+    heat = np.exp(-(beyond**2) / (2 * edge**2)).astype(np.float32)
+    core = np.where(heat > 0.05, heat, 0).astype(np.float32)
     count = np.where(core > 0, np.clip(number[owner], 1, max(recipe.network.counts, 1)), 0)
     index = np.meshgrid(grid, grid, indexing="ij")
-    offset = np.stack([np.where(core > 0, position[owner, k] - index[k], 0) for k in (0, 1)]).astype(np.float32)
+    offset = np.stack([np.where(core > 0, position[owner, k] - index[k], 0) for k in (0, 1)]).astype(
+        np.float32
+    )
     return heat, core, count.astype(np.int64), offset
 
 
@@ -137,7 +148,11 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch) -> dict[str, Te
     """Weighted cross-entropy of the column map, ordinal cross-entropy of the count, likelihood of the position."""
     t = recipe.training
     column, offset, log_sigma = output[:, 0], output[:, 1:3], output[:, 3].clamp(-5, 2)
-    weight = 1 + t.heat_weight * batch.heat
+    # by place, not by label: a missing column in a particle weighs as much as a present one, so that the map is a
+    # probability
+    width = 2 * round(6.0 / (recipe.pixel_A * recipe.network.unshuffle) / 2) + 1
+    among = F.avg_pool2d(batch.heat[:, None], width, 1, width // 2)[:, 0]
+    weight = 1 + t.near_weight * (6 * among).clamp(max=1)
     heat = (F.binary_cross_entropy_with_logits(column, batch.heat, reduction="none") * weight).mean()
     entropy = F.binary_cross_entropy(batch.heat, batch.heat, reduction="none").mul(weight).mean()
     total = batch.core.sum().clamp(min=1)
@@ -215,7 +230,9 @@ def prefetched(make: Callable[[], Batch], depth: int = 3) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def validate(recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: torch.device) -> dict[str, float]:
+def validate(
+    recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: torch.device
+) -> dict[str, float]:
     """Mean losses and the share of exact counts at the true column centres."""
     net.eval()
     sums: dict[str, float] = {}
@@ -228,7 +245,11 @@ def validate(recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: to
             guess = output[:, -recipe.network.counts :].argmax(1) + 1
             centre = batch.heat > 0.8
             error = (guess - batch.count).abs()[centre]
-            hit, close, total = hit + int((error == 0).sum()), close + int((error <= 1).sum()), total + len(error)
+            hit, close, total = (
+                hit + int((error == 0).sum()),
+                close + int((error <= 1).sum()),
+                total + len(error),
+            )
     net.train()
     sums["loss"] = sum(sums.values())
     if total:
@@ -306,7 +327,15 @@ def train(
         rate = (seen - begun) / (time.monotonic() - begin)
         expired = max_minutes is not None and time.monotonic() - start > 60 * max_minutes
         if seen // t.batch % 10 == 0:
-            tell({"stage": "train", "done": seen, "total": t.images, "rate": rate, "eta_s": (t.images - seen) / rate})
+            tell(
+                {
+                    "stage": "train",
+                    "done": seen,
+                    "total": t.images,
+                    "rate": rate,
+                    "eta_s": (t.images - seen) / rate,
+                }
+            )
         if seen >= next_check or seen >= t.images or expired:
             next_check += t.validate_every
             shadow.load_state_dict(average.state)

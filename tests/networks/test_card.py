@@ -10,6 +10,7 @@ from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.records.errors import ModelError
 
+
 def test_a_valid_folder_loads(tmp_path, write_model):
     card = load_card(write_model(tmp_path / "m"))
     assert card.name == "small"
@@ -63,7 +64,13 @@ def test_domain_is_checked_in_words(tmp_path, write_model):
     card = load_card(write_model(tmp_path / "m"))
     assert check_domain(card, pixel_size_nm=(0.02, 0.02), dose_e_per_A2=300, kv=300, material="Au") == []
     outside = check_domain(
-        card, pixel_size_nm=(0.055, 0.055), dose_e_per_A2=10, kv=80, material="Pd", contrast=0.9, unevenness=1.0
+        card,
+        pixel_size_nm=(0.055, 0.055),
+        dose_e_per_A2=10,
+        kv=80,
+        material="Pd",
+        contrast=0.9,
+        unevenness=1.0,
     )
     text = " ".join(outside)
     for word in ("0.055 nm", "10 e/Å²", "80 kV", "Pd", "dark-field", "contrast"):

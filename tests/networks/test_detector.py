@@ -89,7 +89,9 @@ def test_normalisation_removes_an_uneven_beam():
 
 
 def test_evidence_hardly_depends_on_the_phase_in_the_pixel():
-    peak = [torch.from_numpy(gaussian((21, 21), (10 + s, 10 + s), 1.1))[None, None] * 0.98 for s in (0.0, 0.5)]
+    peak = [
+        torch.from_numpy(gaussian((21, 21), (10 + s, 10 + s), 1.1))[None, None] * 0.98 for s in (0.0, 0.5)
+    ]
     raw = [torch.logit(p.clamp(1e-6, 0.99)).max().item() for p in peak]
     smoothed = [evidence(torch.logit(p.clamp(1e-6, 0.99))).max().item() for p in peak]
     assert abs(smoothed[0] - smoothed[1]) < 0.3 * abs(raw[0] - raw[1])

@@ -47,8 +47,12 @@ def test_negative_cs_imaging_gives_bright_columns(wave):
     extent = (CELL, CELL)
     batch = torch.from_numpy(wave)[None, None]
     common = {"focal_spread_nm": 2.9}
-    bright = optics.ideal_image(batch, extent, 300.0, common | {"defocus_nm": 8.0, "cs_um": -10.0}, (200, 200))[0]
-    dark = optics.ideal_image(batch, extent, 300.0, common | {"defocus_nm": -8.0, "cs_um": 10.0}, (200, 200))[0]
+    bright = optics.ideal_image(
+        batch, extent, 300.0, common | {"defocus_nm": 8.0, "cs_um": -10.0}, (200, 200)
+    )[0]
+    dark = optics.ideal_image(batch, extent, 300.0, common | {"defocus_nm": -8.0, "cs_um": 10.0}, (200, 200))[
+        0
+    ]
     at = (90, 60)  # y = 9 Å, x = 6 Å: rows are y
     assert bright[at] > bright.median() + 0.1
     assert dark[at] < dark.median() - 0.1

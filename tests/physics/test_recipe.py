@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_atomcount.physics.hopping import HoppingRecipe, Kinetics, drift_path, kinetic_states, simulate_movie
+from napari_atomcount.physics.hopping import (
+    HoppingRecipe,
+    Kinetics,
+    drift_path,
+    kinetic_states,
+    simulate_movie,
+)
 from napari_atomcount.physics.recipe import Detector, Recipe, Regime, Surroundings, Uniform, WaveBank, expose
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
 
@@ -21,12 +27,25 @@ def small_recipe(kind=Recipe, **changes):
         specimens=2,
         snapshots=1,
         particle=NanoparticleSettings(
-            elements={"Au": 1.0}, diameter_A=(11, 13), cell_A=25.6, tilt_deg=(0, 0.5), relax=0, twin=0, rough=0, defects=0
+            elements={"Au": 1.0},
+            diameter_A=(11, 13),
+            cell_A=25.6,
+            tilt_deg=(0, 0.5),
+            relax=0,
+            twin=0,
+            rough=0,
+            defects=0,
         ),
         surroundings=Surroundings(film=0, edge=0),
-        regimes=[Regime(optics={"defocus_nm": fixed(8.0), "cs_um": fixed(-10.0), "focal_spread_nm": fixed(2.9)})],
+        regimes=[
+            Regime(optics={"defocus_nm": fixed(8.0), "cs_um": fixed(-10.0), "focal_spread_nm": fixed(2.9)})
+        ],
         detector=Detector(
-            dose_e_per_A2=fixed(1e5), mtf_c1=fixed(0.05), mtf_c2=fixed(0.5), mtf_c3=fixed(2.5), camera_pixel_A=fixed(0.2)
+            dose_e_per_A2=fixed(1e5),
+            mtf_c1=fixed(0.05),
+            mtf_c2=fixed(0.5),
+            mtf_c3=fixed(2.5),
+            camera_pixel_A=fixed(0.2),
         ),
         **changes,
     )

@@ -51,7 +51,11 @@ def find_columns(
     top, left = 1, 1
     height = maps.column
     radius = max(1, round(CLOSEST_NM / maps.pixel_size_nm))
-    peak = (height == maximum_filter(height, size=2 * radius + 1, mode="nearest")) & (height > FAINTEST) & maps.observed
+    peak = (
+        (height == maximum_filter(height, size=2 * radius + 1, mode="nearest"))
+        & (height > FAINTEST)
+        & maps.observed
+    )
     iy, ix = np.nonzero(peak)
     raw = height[iy, ix]
     order = np.argsort(-raw, kind="stable")
@@ -78,14 +82,18 @@ def find_columns(
 
 
 def calibrated(
-    raw: NDArray[np.floating], evidence: NDArray[np.floating] | list[float], score: NDArray[np.floating] | list[float]
+    raw: NDArray[np.floating],
+    evidence: NDArray[np.floating] | list[float],
+    score: NDArray[np.floating] | list[float],
 ) -> NDArray[np.float64]:
     """Score of peaks by the model's calibration, interpolated in log-odds."""
     odds = np.interp(raw, np.asarray(evidence), logit(np.clip(score, 1e-6, 1 - 1e-6)))
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
-def core(iy: NDArray[np.intp], ix: NDArray[np.intp], shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def core(
+    iy: NDArray[np.intp], ix: NDArray[np.intp], shape: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of the 3×3 pixels around each peak, shape (9, N), clipped at the border."""
     dy, dx = np.mgrid[-1:2, -1:2].reshape(2, 9, 1)
     return np.clip(iy + dy, 0, shape[0] - 1), np.clip(ix + dx, 0, shape[1] - 1)
@@ -198,7 +206,13 @@ def sample_maps(
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1, 1)
     iy, ix = np.rint(my).astype(int) + dy, np.rint(mx).astype(int) + dx
     h, w = maps.column.shape
-    near = ((iy - my) ** 2 + (ix - mx) ** 2 <= max(radius, 0.75) ** 2) & (iy >= 0) & (ix >= 0) & (iy < h) & (ix < w)
+    near = (
+        ((iy - my) ** 2 + (ix - mx) ** 2 <= max(radius, 0.75) ** 2)
+        & (iy >= 0)
+        & (ix >= 0)
+        & (iy < h)
+        & (ix < w)
+    )
     iy, ix = np.clip(iy, 0, h - 1), np.clip(ix, 0, w - 1)
     value = np.where(near & maps.observed[iy, ix], maps.column[iy, ix], -np.inf)
     best = value.argmax(0)

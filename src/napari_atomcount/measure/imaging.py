@@ -16,7 +16,8 @@ def block_mean(frame: NDArray[np.floating], side: int) -> NDArray[np.float64]:
     """Mean over blocks of ``side`` × ``side`` pixels; what does not fill a block is left out."""
     ny, nx = (n // side * side for n in frame.shape)
     return np.asarray(
-        np.asarray(frame[:ny, :nx], float).reshape(ny // side, side, nx // side, side).mean((1, 3)), dtype=np.float64
+        np.asarray(frame[:ny, :nx], float).reshape(ny // side, side, nx // side, side).mean((1, 3)),
+        dtype=np.float64,
     )
 
 

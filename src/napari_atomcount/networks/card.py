@@ -21,7 +21,9 @@ class Domain(BaseModel):
     """Where a model's scores hold: what it was trained for."""
 
     materials: list[str]
-    count_materials: list[str] = Field(default=[], description="materials whose counts hold; columns hold for all")
+    count_materials: list[str] = Field(
+        default=[], description="materials whose counts hold; columns hold for all"
+    )
     zone_axis: str
     kv: tuple[float, float]
     pixel_size_nm: tuple[float, float]
@@ -30,7 +32,8 @@ class Domain(BaseModel):
     cs_um: tuple[float, float]
     tilt_deg: tuple[float, float]
     contrast: tuple[float, float] = Field(
-        (0.02, 0.6), description="standard deviation of the image between 0.15 and 0.4 nm, relative to the beam"
+        (0.02, 0.6),
+        description="standard deviation of the image between 0.15 and 0.4 nm, relative to the beam",
     )
     words: str = Field(description="one sentence for people")
 
@@ -129,7 +132,9 @@ def load_card(name_or_folder: str | Path) -> ModelCard:
         named = {f.name: f for f in reversed(model_folders())}
         if str(name_or_folder) not in named:
             known = ", ".join(sorted(named)) or "none"
-            raise ModelError(f"There is no model '{name_or_folder}'; known models: {known}, or give a model's folder.")
+            raise ModelError(
+                f"There is no model '{name_or_folder}'; known models: {known}, or give a model's folder."
+            )
         folder = named[str(name_or_folder)]
     card = read_card(folder)
     check_weights(card)
@@ -163,7 +168,9 @@ def check_weights(card: ModelCard) -> None:
     if path.stat().st_size > LARGEST_WEIGHTS:
         raise ModelError(f"{path} is larger than {LARGEST_WEIGHTS // 2**20} MiB and is not read.")
     if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
-        raise ModelError(f"{path} is not the file that its card describes (sha256 differs); copy the model again.")
+        raise ModelError(
+            f"{path} is not the file that its card describes (sha256 differs); copy the model again."
+        )
 
 
 def write_card(card: ModelCard, folder: Path) -> None:

@@ -59,7 +59,9 @@ def load_network(card: ModelCard, device: torch.device) -> UNet:
         net.load_state_dict(state)
     except (ValidationError, RuntimeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"The weights in {card.folder} do not fit the network on their card: {reason}") from error
+        raise ModelError(
+            f"The weights in {card.folder} do not fit the network on their card: {reason}"
+        ) from error
     return net.eval().to(device, memory_format=torch.channels_last)
 
 
@@ -133,7 +135,9 @@ class Detector:
         if not good.all():
             image = np.where(good, image, np.float32(image[good].mean() if good.any() else 0))
         network_nm = self.card.pixel_size_nm
-        shape = tuple(max(1, round(n * p / network_nm)) for n, p in zip(image.shape, pixel_size_nm, strict=True))
+        shape = tuple(
+            max(1, round(n * p / network_nm)) for n, p in zip(image.shape, pixel_size_nm, strict=True)
+        )
         factor = self.config.unshuffle
         padded = tuple(-(-n // self.config.stride) * self.config.stride for n in shape)
         map_shape = tuple(-(-n // factor) for n in shape)
@@ -146,7 +150,9 @@ class Detector:
             small = resample_frame(image, (shape[0], shape[1]))
             keep = torch.from_numpy(np.ones(shape, np.float32))
             if not good.all():
-                keep = torch.from_numpy(resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5).float()
+                keep = torch.from_numpy(
+                    resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5
+                ).float()
             contrast = to_contrast(torch.from_numpy(small)[None], network_nm * 10, keep[None])[0]
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]

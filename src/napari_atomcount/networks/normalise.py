@@ -11,7 +11,9 @@ from torch.nn import functional as F
 LEVEL_SIGMA_A = 25.0
 
 
-def beam_level(images: Tensor, valid: Tensor | None, pixel_A: float, sigma_A: float = LEVEL_SIGMA_A) -> Tensor:
+def beam_level(
+    images: Tensor, valid: Tensor | None, pixel_A: float, sigma_A: float = LEVEL_SIGMA_A
+) -> Tensor:
     """Gaussian-weighted local mean of the valid pixels.
 
     Parameters
@@ -38,7 +40,7 @@ def beam_level(images: Tensor, valid: Tensor | None, pixel_A: float, sigma_A: fl
     pair = F.avg_pool2d(F.pad(pair, (0, pad[1], 0, pad[0])), step)
     sigma = sigma_A / (pixel_A * step)
     reach = int(3 * sigma) + 1
-    line = torch.exp(-torch.arange(-reach, reach + 1, device=images.device) ** 2 / (2 * sigma**2))
+    line = torch.exp(-(torch.arange(-reach, reach + 1, device=images.device) ** 2) / (2 * sigma**2))
     line = (line / line.sum()).to(images.dtype)
     flat = pair.reshape(-1, 1, *pair.shape[-2:])
     flat = F.conv2d(flat, line.view(1, 1, -1, 1), padding=(reach, 0))

@@ -68,7 +68,9 @@ class UNet(nn.Module):
         )
         self.count = (
             nn.Sequential(
-                nn.Conv2d(w[0], hidden, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(hidden, config.counts, 1)
+                nn.Conv2d(w[0], hidden, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(hidden, config.counts, 1),
             )
             if config.counts
             else None

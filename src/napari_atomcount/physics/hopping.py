@@ -31,11 +31,19 @@ class Kinetics(BaseModel):
     frame_time_s: float = Field(0.2, gt=0)
     mobile: int = Field(12, ge=0, description="columns that take part, the least coordinated ones first")
     rate: float = Field(0.06, ge=0, le=1, description="hops per frame of a column of coordination 2")
-    rate_per_neighbour: float = Field(0.75, gt=0, le=1, description="factor on the rate for each further neighbour")
-    partial: float = Field(0.0, ge=0, le=1, description="share of changes that move one atom, not the whole column")
-    smallest: int = Field(2, ge=1, description="mobile columns hold at least so many atoms when they are there")
+    rate_per_neighbour: float = Field(
+        0.75, gt=0, le=1, description="factor on the rate for each further neighbour"
+    )
+    partial: float = Field(
+        0.0, ge=0, le=1, description="share of changes that move one atom, not the whole column"
+    )
+    smallest: int = Field(
+        2, ge=1, description="mobile columns hold at least so many atoms when they are there"
+    )
     drift: Literal["none", "walk", "steps", "oscillation"] = "walk"
-    drift_nm: float = Field(0.01, ge=0, description="size of the drift: step of the walk, jump, or amplitude, nm")
+    drift_nm: float = Field(
+        0.01, ge=0, description="size of the drift: step of the walk, jump, or amplitude, nm"
+    )
     defocus_jitter_nm: float = Field(0.3, ge=0, description="spread of the defocus from frame to frame, nm")
 
 
@@ -214,7 +222,13 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
         dy, dx = scene.drift_nm[t] * 10 / pixel
         truth.append(
             pd.DataFrame(
-                {"frame": t, "y": y[there] / pixel + dy, "x": x[there] / pixel + dx, "count": state[there], "site": there}
+                {
+                    "frame": t,
+                    "y": y[there] / pixel + dy,
+                    "x": x[there] / pixel + dx,
+                    "count": state[there],
+                    "site": there,
+                }
             )
         )
     sites = pd.DataFrame(

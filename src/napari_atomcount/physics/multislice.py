@@ -20,11 +20,15 @@ class MultisliceSettings(BaseModel):
     kv: float = Field(300.0, ge=40, le=1000, description="acceleration voltage, kV")
     sampling_A: float = Field(0.1, gt=0, description="largest sampling of the potential, Å/px")
     slice_A: float = Field(2.0, gt=0, description="slice thickness, Å")
-    stored_sampling_A: float = Field(0.2, gt=0, description="sampling of the stored wave, Å/px (Fourier crop)")
+    stored_sampling_A: float = Field(
+        0.2, gt=0, description="sampling of the stored wave, Å/px (Fourier crop)"
+    )
     parametrization: str = "lobato"
 
 
-def exit_wave(atoms: Atoms, settings: MultisliceSettings | None = None, cache: Path | None = None) -> ExitWave:
+def exit_wave(
+    atoms: Atoms, settings: MultisliceSettings | None = None, cache: Path | None = None
+) -> ExitWave:
     """Simulate the electron wave below a specimen under a plane wave along z.
 
     Parameters

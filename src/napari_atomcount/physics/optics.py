@@ -47,7 +47,9 @@ def per_image(values: Mapping[str, Any], name: str, default: float, like: Tensor
     return value.reshape(-1, 1, 1)
 
 
-def frequencies(shape: tuple[int, int], extent_A: tuple[float, float], device: torch.device) -> tuple[Tensor, Tensor]:
+def frequencies(
+    shape: tuple[int, int], extent_A: tuple[float, float], device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Spatial frequencies q_y (Y, 1) and q_x (1, X) in 1/Å of a field of view ``extent_A`` (y, x)."""
     qy = torch.fft.fftfreq(shape[0], d=extent_A[0] / shape[0], device=device)
     qx = torch.fft.fftfreq(shape[1], d=extent_A[1] / shape[1], device=device)
@@ -135,7 +137,9 @@ def ideal_image(
     """
     spectrum = torch.fft.fft2(waves)
     # |ψ|² holds twice the wave's frequencies: this grid keeps what folds back outside the wanted band
-    fine = tuple(_even(max(n, math.ceil(0.75 * (n + m)))) for n, m in zip(waves.shape[-2:], shape, strict=True))
+    fine = tuple(
+        _even(max(n, math.ceil(0.75 * (n + m)))) for n, m in zip(waves.shape[-2:], shape, strict=True)
+    )
     function = transfer(*frequencies(waves.shape[-2:], extent_A, waves.device), kv, optics)
     spectrum = fourier_crop(spectrum * function[:, None], (fine[0], fine[1]))
     scale = (fine[0] * fine[1]) / (waves.shape[-2] * waves.shape[-1])
@@ -183,9 +187,7 @@ def resample(image: Tensor, shape: tuple[int, int]) -> Tensor:
     return torch.fft.ifft2(fourier_crop(torch.fft.fft2(image), shape)).real * scale
 
 
-def modulation_transfer(
-    qy: Tensor, qx: Tensor, pixel_A: Tensor, detector: Mapping[str, Any]
-) -> Tensor:
+def modulation_transfer(qy: Tensor, qx: Tensor, pixel_A: Tensor, detector: Mapping[str, Any]) -> Tensor:
     """MTF of eq. 2.21, (1 - c1) / (1 + (q / (2 c2 q_N))^c3) + c1, with q_N = 1 / (2 pixel).
 
     Parameters

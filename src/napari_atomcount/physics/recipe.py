@@ -91,7 +91,9 @@ class Recipe(BaseModel):
     regimes: list[Regime]
     detector: Detector
     pixel_A: float = Field(0.2, gt=0, description="sampling of the images, Å/px")
-    pixel_jitter: float = Field(0.05, ge=0, lt=0.3, description="largest relative error of the stated pixel size")
+    pixel_jitter: float = Field(
+        0.05, ge=0, lt=0.3, description="largest relative error of the stated pixel size"
+    )
 
     def stream(self, kind: int, index: int) -> np.random.Generator:
         """Random numbers of one object, independent of how many others were made before."""
@@ -124,7 +126,9 @@ class Recipe(BaseModel):
 
     def particle_key(self, index: int) -> str:
         """Hash of all that a particle's exit waves depend on."""
-        parts = self.model_dump(mode="json", include={"kind", "seed", "particle", "thermal_A", "snapshots", "multislice"})
+        parts = self.model_dump(
+            mode="json", include={"kind", "seed", "particle", "thermal_A", "snapshots", "multislice"}
+        )
         return hashlib.sha256(json.dumps([parts, index], sort_keys=True).encode()).hexdigest()[:32]
 
     def film(self, index: int, cache: Path | None = None) -> ExitWave:
@@ -155,7 +159,9 @@ class Recipe(BaseModel):
 
     def draw_detector(self, rng: np.random.Generator, size: int) -> dict[str, NDArray[np.float64]]:
         """Dose and camera of ``size`` images."""
-        return {name: getattr(self.detector, name).draw(rng, size) for name in type(self.detector).model_fields}
+        return {
+            name: getattr(self.detector, name).draw(rng, size) for name in type(self.detector).model_fields
+        }
 
 
 Scene = Particle  # a particle in its surroundings, ready for the optics
@@ -181,7 +187,9 @@ class WaveBank:
         self.films = [recipe.film(i, cache) for i in range(around.films if around.film else 0)]
         self.edges = [recipe.edge(i, cache) for i in range(around.edges if around.edge else 0)]
 
-    def scene(self, rng: np.random.Generator, index: int | None = None, snapshots: int | None = None) -> Scene:
+    def scene(
+        self, rng: np.random.Generator, index: int | None = None, snapshots: int | None = None
+    ) -> Scene:
         """Place a particle in its surroundings: film, edge, symmetry and translation at random.
 
         Parameters
@@ -207,11 +215,15 @@ class WaveBank:
             waves = waves * shifted(film, rng.integers(0, waves.shape[-1], 2))
         elif kind < around.film + around.edge:
             space = size - (x.max() - x.min()) - 4.0
-            if space > around.edge_depth_A:  # the slab wraps around the periodic cell and must end before the particle
+            if (
+                space > around.edge_depth_A
+            ):  # the slab wraps around the periodic cell and must end before the particle
                 edge = self.edges[rng.integers(len(self.edges))]
                 edge = edge[::-1] if rng.random() < 0.5 else edge
                 move = x.min() - rng.uniform(1.2, 3.0) - around.edge_depth_A
-                waves = waves * shifted(edge, np.array([rng.integers(0, waves.shape[-1]), round(move / step)]))
+                waves = waves * shifted(
+                    edge, np.array([rng.integers(0, waves.shape[-1]), round(move / step)])
+                )
         # around the middle, now and then across the periodic border: cut particles belong to a frame's edges
         move = np.round(rng.uniform(-0.3, 0.3, 2) * waves.shape[-1]).astype(int)
         waves = shifted(waves, move)
@@ -243,7 +255,9 @@ class Images:
     detector: dict[str, NDArray[np.float64]]
 
 
-def expose(recipe: Recipe, scenes: list[Scene], rng: np.random.Generator, pixel_A: float | None = None) -> Images:
+def expose(
+    recipe: Recipe, scenes: list[Scene], rng: np.random.Generator, pixel_A: float | None = None
+) -> Images:
     """Stages 3 and 4 for a batch of scenes: optics and detector drawn anew for each image.
 
     Parameters
@@ -271,7 +285,9 @@ def expose(recipe: Recipe, scenes: list[Scene], rng: np.random.Generator, pixel_
     detected = optics.detected_image(ideal, extent, camera, noise)
     truth = pd.concat(
         [
-            pd.DataFrame({"frame": frame, "y": scene.y_A / pixel_A, "x": scene.x_A / pixel_A, "count": scene.count})
+            pd.DataFrame(
+                {"frame": frame, "y": scene.y_A / pixel_A, "x": scene.x_A / pixel_A, "count": scene.count}
+            )
             for frame, scene in enumerate(scenes)
         ],
         ignore_index=True,

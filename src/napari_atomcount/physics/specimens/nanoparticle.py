@@ -24,14 +24,18 @@ from napari_atomcount.physics.specimens.specimen import Specimen
 class NanoparticleSettings(BaseModel):
     """What a random fcc particle may look like. Lengths in Å, angles in degrees, chances in 0…1."""
 
-    elements: dict[str, float] = Field(default={"Au": 0.65, "Pt": 0.35}, description="element: relative share")
+    elements: dict[str, float] = Field(
+        default={"Au": 0.65, "Pt": 0.35}, description="element: relative share"
+    )
     diameter_A: tuple[float, float] = (14.0, 46.0)
     tilt_deg: tuple[float, float] = (0.0, 3.2)
     cell_A: float = 51.2
     lattice_scale: tuple[float, float] = (0.985, 1.015)
     twin: float = Field(0.25, description="chance of one (111) twin plane along the beam")
     rough: float = Field(0.6, description="chance of surface atoms added by eq. 6.18")
-    rough_share: float = Field(0.25, description="largest number of added atoms, as a share of the seed crystal")
+    rough_share: float = Field(
+        0.25, description="largest number of added atoms, as a share of the seed crystal"
+    )
     temperature: tuple[float, float] = Field((0.3, 3.0), description="T of eq. 6.18, log-uniform")
     defects: float = Field(0.8, description="chance of removed, shortened and set apart columns")
     relax: float = Field(0.5, description="chance of relaxation with the EMT potential")
@@ -152,7 +156,9 @@ def random_facets(points: np.ndarray, radius: float, rng: np.random.Generator) -
     numpy.ndarray, shape (n,), bool
     """
     centre = rng.uniform(-0.15, 0.15, 3) * radius
-    axes = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt([[1], [2], [2]])  # rows: x, y, z of our setting
+    axes = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt(
+        [[1], [2], [2]]
+    )  # rows: x, y, z of our setting
     mean = {"100": rng.uniform(0.8, 1.15), "110": rng.uniform(0.95, 1.3), "111": rng.uniform(0.8, 1.05)}
     inside = np.linalg.norm(points - centre, axis=1) < 1.05 * radius
     for indices in itertools.product((-1, 0, 1), repeat=3):
@@ -185,7 +191,9 @@ def grow(
     for _ in range(0, number, batch):
         candidates = np.flatnonzero(~occupied[:-1] & (coordination > 0))
         weight = np.exp((coordination[candidates] - 12) / temperature)
-        chosen = rng.choice(candidates, size=min(batch, len(candidates)), replace=False, p=weight / weight.sum())
+        chosen = rng.choice(
+            candidates, size=min(batch, len(candidates)), replace=False, p=weight / weight.sum()
+        )
         occupied[chosen] = True
         coordination = occupied[neighbours].sum(1)
 
@@ -212,7 +220,9 @@ def disturb_surface(
     """Remove and shorten columns at the particle's outline, add adatom columns and half-filled rows, in place."""
     full = occupied[:-1]
     height = np.bincount(column, weights=full)
-    centre_of = np.array([np.bincount(column, weights=points[:, k]) for k in (0, 1)]).T / np.bincount(column)[:, None]
+    centre_of = (
+        np.array([np.bincount(column, weights=points[:, k]) for k in (0, 1)]).T / np.bincount(column)[:, None]
+    )
     reach = cKDTree(centre_of).query_ball_point(centre_of, 1.3 * nearest_distance(points, neighbours))
     taken = height > 0
     around = np.array([taken[r].sum() - taken[i] for i, r in enumerate(reach)])

@@ -14,7 +14,9 @@ from napari_atomcount.physics.specimens.specimen import Specimen
 CARBON_DENSITY = 0.10
 
 
-def amorphous_film(rng: np.random.Generator, cell_A: float, thickness_A: float, element: str = "C") -> Specimen:
+def amorphous_film(
+    rng: np.random.Generator, cell_A: float, thickness_A: float, element: str = "C"
+) -> Specimen:
     """Random atoms with a hard core of 1.35 Å, filling the cell's plane.
 
     Parameters
@@ -31,7 +33,9 @@ def amorphous_film(rng: np.random.Generator, cell_A: float, thickness_A: float, 
         if keep[i] and keep[j]:
             keep[j] = False
     points = points[keep][:number]
-    atoms = Atoms(f"{element}{len(points)}", positions=points, cell=[cell_A, cell_A, thickness_A + 2], pbc=True)
+    atoms = Atoms(
+        f"{element}{len(points)}", positions=points, cell=[cell_A, cell_A, thickness_A + 2], pbc=True
+    )
     atoms.center(axis=2)
     return Specimen(atoms, np.full(len(atoms), -1), {"thickness_A": thickness_A})
 
@@ -46,7 +50,9 @@ def crystalline_edge(rng: np.random.Generator, cell_A: float, depth_A: float, th
     thickness_A : float
         Thickness along the beam, Å.
     """
-    unit = crystal(["Ce", "O"], [(0, 0, 0), (0.25, 0.25, 0.25)], spacegroup=225, cellpar=[5.411] * 3 + [90] * 3)
+    unit = crystal(
+        ["Ce", "O"], [(0, 0, 0), (0.25, 0.25, 0.25)], spacegroup=225, cellpar=[5.411] * 3 + [90] * 3
+    )
     n = int(np.ceil(2 * cell_A / 5.411))
     block = unit.repeat((n, n, n))
     block.positions -= block.positions.mean(0)

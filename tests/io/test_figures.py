@@ -9,7 +9,7 @@ import pytest
 from matplotlib.collections import EllipseCollection
 from matplotlib_scalebar.scalebar import ScaleBar
 
-from napari_atomcount.io import figures, palette
+from napari_atomcount.io import drawing, figures, palette
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -164,6 +164,16 @@ def test_without_a_pixel_size_no_scale_is_claimed(hopping: tuple[Analysis, Movie
     axes = figure.axes[0]
     assert not [a for a in axes.artists if isinstance(a, ScaleBar)]
     assert "px" in axes.get_xlabel()
+
+
+def test_maps_show_the_particle_and_not_the_empty_frame() -> None:
+    places = pd.DataFrame({"y": [400.0, 500.0], "x": [20.0, 100.0]})
+    part_y, part_x = drawing.window_around(places, (1024, 2048))
+    assert (part_y, part_x) == (slice(380, 521), slice(0, 121))
+    figure, axes = drawing.canvas(np.zeros((1024, 2048)), Calibration(), "", (part_y, part_x))
+    np.testing.assert_allclose(axes.images[0].get_extent(), [-0.5, 120.5, 520.5, 379.5])
+    assert figure.get_figwidth() * 25.4 == pytest.approx(85.0)
+    assert drawing.window_around(places[:1], (64, 64)) == (slice(0, 64), slice(0, 64))
 
 
 def test_events_are_told_apart_by_shape_too(hopping: tuple[Analysis, Movie]) -> None:

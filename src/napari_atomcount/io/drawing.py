@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH_MM = 85.0
 DPI = 400
 MM_PER_INCH = 25.4
+Window = tuple[slice, slice]  # (y, x), px
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 7.0,
@@ -61,12 +62,29 @@ def to_units(
     return y.to_numpy(float) * per_y, x.to_numpy(float) * per_x
 
 
-def canvas(image: NDArray[Any], calibration: Calibration, title: str) -> tuple[Figure, Axes]:
-    """A figure of column width with the image in grey and a scale bar."""
+def window_around(table: pd.DataFrame, shape: tuple[int, ...], margin: float = 0.2) -> Window:
+    """The part of an image that holds the places of a table, with a margin relative to their extent, px."""
+    if len(table) < 2:
+        return slice(0, shape[0]), slice(0, shape[1])
+    ends = [(table[axis].min(), table[axis].max()) for axis in ("y", "x")]
+    extra = margin * max(high - low for low, high in ends)
+    parts = [
+        slice(max(0, int(low - extra)), min(size, int(np.ceil(high + extra)) + 1))
+        for (low, high), size in zip(ends, shape, strict=True)
+    ]
+    return parts[0], parts[1]
+
+
+def canvas(
+    image: NDArray[Any], calibration: Calibration, title: str, window: Window | None = None
+) -> tuple[Figure, Axes]:
+    """A figure of column width with the image, or a window of it, in grey and a scale bar."""
     from matplotlib.figure import Figure
     from matplotlib_scalebar.scalebar import ScaleBar
 
     per_y, per_x = units_per_px(calibration)
+    part_y, part_x = window or (slice(0, image.shape[0]), slice(0, image.shape[1]))
+    image = image[part_y, part_x]
     rows, cols = image.shape
     height = WIDTH_MM * 0.84 * np.clip(rows * per_y / (cols * per_x), 0.3, 1.6) + 8.0
     figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, height / MM_PER_INCH), layout="constrained")
@@ -75,7 +93,8 @@ def canvas(image: NDArray[Any], calibration: Calibration, title: str) -> tuple[F
     finite = pixels[np.isfinite(pixels)]
     low, high = (float(np.percentile(finite, p)) if finite.size else 0.0 for p in (0.5, 99.5))
     # pixel centres lie on integers, so the image begins half a pixel before 0
-    extent = (-0.5 * per_x, (cols - 0.5) * per_x, (rows - 0.5) * per_y, -0.5 * per_y)
+    left, right, top, bottom = part_x.start - 0.5, part_x.stop - 0.5, part_y.start - 0.5, part_y.stop - 0.5
+    extent = (left * per_x, right * per_x, bottom * per_y, top * per_y)
     axes.imshow(
         pixels, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, interpolation="nearest"
     )

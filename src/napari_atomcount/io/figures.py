@@ -78,7 +78,8 @@ def occupancy_figure(
         As in :func:`counts_figure`.
     """
     with drawing.style():
-        figure, axes = drawing.canvas(image, calibration, title)
+        window = drawing.window_around(sites, image.shape)
+        figure, axes = drawing.canvas(image, calibration, title, window)
         y, x = drawing.to_units(sites["y"], sites["x"], calibration)
         colours = palette.map_colours(sites["occupancy"].to_numpy(float), palette.OCCUPANCY_MAP)
         drawing.discs(axes, y, x, drawing.disc_diameter(y, x), colours)
@@ -106,7 +107,8 @@ def events_figure(
         The events table: site_id, kind.
     """
     with drawing.style():
-        figure, axes = drawing.canvas(image, calibration, title)
+        window = drawing.window_around(sites, image.shape)
+        figure, axes = drawing.canvas(image, calibration, title, window)
         y, x = drawing.to_units(sites["y"], sites["x"], calibration)
         diameter = drawing.disc_diameter(y, x)
         drawing.discs(axes, y, x, 0.35 * diameter, "white", alpha=0.5)

@@ -185,8 +185,7 @@ class Detector:
         for outer_y, inner_y in tiles(image.shape[0], self.tile, self.config.stride):
             for outer_x, inner_x in tiles(image.shape[1], self.tile, self.config.stride):
                 part = image[outer_y, outer_x][None, None].to(self.device)
-                answer = run_network(self.net, part)
-                answer = torch.cat([evidence(answer[:, :1]), answer[:, 1:]], 1)[0].cpu().numpy()
+                answer = run_network(self.net, part)[0].cpu().numpy()
                 ys, xs = (
                     slice((inner.start - outer.start) // factor, (inner.stop - outer.start) // factor)
                     for inner, outer in ((inner_y, outer_y), (inner_x, outer_x))
@@ -227,17 +226,6 @@ def smooth(images: Tensor, pixel_A: float) -> Tensor:
     """Average over about 1 Å, the resolution of a column: shot noise goes, columns stay."""
     width = max(1, round(1.0 / pixel_A) // 2 * 2 + 1)
     return F.avg_pool2d(images[:, None], width, 1, width // 2, count_include_pad=False)[:, 0]
-
-
-def evidence(column: Tensor) -> Tensor:
-    """Log-odds of the column map, its probabilities averaged over a column's core (3×3, about Gaussian).
-
-    One pixel's value depends on where in the pixel a column lies; the average over the core hardly does.
-    """
-    line = torch.tensor([0.25, 0.5, 0.25], device=column.device)
-    kernel = (line[:, None] * line)[None, None]
-    p = F.conv2d(F.pad(torch.sigmoid(column), (1, 1, 1, 1), mode="replicate"), kernel)
-    return torch.logit(p.clamp(1e-7, 1 - 1e-7))
 
 
 def tiles(length: int, tile: int, stride: int) -> Iterator[tuple[slice, slice]]:

@@ -1,0 +1,112 @@
+"""Floor 2: models and the pipeline against known truths; every figure with its conditions, images and seed.
+
+Names of benchmarks are models (name or folder), ``dynamics``, ``speed`` and ``all``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_atomcount.records.errors import InputError
+
+__all__ = ["BENCHMARKS", "BenchmarkRun", "run"]
+
+#: What can be asked for beside models.
+BENCHMARKS = ("dynamics", "speed", "all")
+#: The model that ``dynamics`` and ``speed`` use when none is named.
+DEFAULT_MODEL = "fcc-110-hrtem"
+#: Length of the long movie of a quick run, frames.
+QUICK_FRAMES = 120
+
+
+@dataclass
+class BenchmarkRun:
+    """Files that a run wrote, and how its figures stand against the floors."""
+
+    files: list[Path] = field(default_factory=list)
+    floors: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(
+    names: Sequence[str],
+    out: Path,
+    *,
+    images: int | None = None,
+    seed: int = 0,
+    quick: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> BenchmarkRun:
+    """Run benchmarks and write a CSV, a JSON, curves and tables of each; what is finished stays.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Models by name or folder, ``dynamics``, ``speed``, ``all``. The last three use the models named beside
+        them, or the bundled one.
+    out : pathlib.Path
+        Folder for the results.
+    images : int, optional
+        Particles of a condition, 32 if not given; movies in the same proportion (9 of a dose for 32).
+    seed : int
+        Other seeds make other particles and movies.
+    quick : bool
+        Few particles and short movies: a look, not a result.
+    progress : callable, optional
+        ``progress(stage, done, total)``.
+
+    Raises
+    ------
+    InputError
+        For a name that is neither a benchmark nor a model, before anything is run.
+    """
+    from napari_atomcount.networks.card import bundled_models, load_card
+
+    if not names:
+        raise InputError(f"Name a model or one of {', '.join(BENCHMARKS)}.")
+    tell = progress or (lambda _stage, _done, _total: None)
+    wanted = set(names) & set(BENCHMARKS)
+    models = [name for name in names if name not in BENCHMARKS]
+    measured = list(models)
+    if "all" in wanted:
+        wanted = {"dynamics", "speed"}
+        measured = models or sorted(path.parent.name for path in bundled_models().glob("*/card.json"))
+    cards = [load_card(name) for name in measured]
+    users = cards or [load_card(DEFAULT_MODEL)]
+    if quick and images is None:
+        images = 4
+
+    import torch
+
+    from napari_atomcount.benchmark import report
+    from napari_atomcount.benchmark.columns import IMAGES, run_columns
+    from napari_atomcount.benchmark.dynamics import MOVING, run_dynamics
+    from napari_atomcount.benchmark.speed import run_speed
+    from napari_atomcount.pipeline.analysing import versions
+
+    out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "command": f"napari-atomcount benchmark {' '.join(names)} --out {out}",
+        "seed": seed,
+        "quick": quick,
+        "versions": versions(),
+        "threads": torch.get_num_threads(),
+    }
+    result = BenchmarkRun()
+    for card in cards:
+        columns = run_columns(card, images, seed, tell)
+        result.files += report.write_columns(columns, out, about)
+        result.floors += columns.floors
+    if "dynamics" in wanted:
+        dynamics = run_dynamics(
+            users[0], None if images is None else round(images * MOVING / IMAGES), seed, tell
+        )
+        result.files += report.write_dynamics(dynamics, out, about)
+        result.floors += dynamics.floors
+    if "speed" in wanted:
+        speed = run_speed(users[0], QUICK_FRAMES if quick else None, tell)
+        result.files += report.write_speed(speed, out, about)
+        result.floors += speed.floors
+    return result

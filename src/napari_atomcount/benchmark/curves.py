@@ -1,0 +1,158 @@
+"""The curves of a benchmark: dose, tilt, defocus, pixel size, count, reliability, events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from napari_atomcount.benchmark.columns import ColumnsResult
+from napari_atomcount.benchmark.dynamics import DynamicsResult
+from napari_atomcount.io.drawing import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Conditions whose columns are shown by their count, and pooled in the reliability diagrams.
+COUNT_CONDITIONS = ("A-1000", "A-1e4")
+RELIABLE_CONDITIONS = ("A-310", "A-1000", "A-3000", "A-1e4")
+FIGURES = ("precision", "recall", "count_exact", "count_within_one")
+WORDS = {
+    "precision": "precision",
+    "recall": "recall",
+    "count_exact": "count exact",
+    "count_within_one": "count within one",
+    "exact": "count exact",
+    "within_one": "count within one",
+}
+COLOURS = {
+    "precision": "#0072B2",
+    "recall": "#D55E00",
+    "count_exact": "#009E73",
+    "count_within_one": "#CC79A7",
+    "exact": "#009E73",
+    "within_one": "#CC79A7",
+}
+
+
+def panels(number: int, height_mm: float = 55.0, share: bool = False) -> tuple[Figure, list[Axes]]:
+    """A row of panels at the width of a page."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(60 * number / 25.4, height_mm / 25.4), layout="constrained")
+    axes = figure.subplots(1, number, squeeze=False, sharey=share)[0]
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(True, color="0.9", linewidth=0.5)
+    return figure, list(axes)
+
+
+def draw(
+    ax: Axes, table: pd.DataFrame, x: str, names: Iterable[str], form: str = "o-", note: str = ""
+) -> None:
+    """Lines of several figures against one column."""
+    for name in names:
+        label = WORDS.get(name, name) + note
+        ax.plot(table[x], table[name], form, color=COLOURS.get(name), markersize=3, linewidth=1, label=label)
+
+
+def dose_figure(result: ColumnsResult) -> Figure:
+    """Detection, counts and position error against the dose, conditions A."""
+    with style():
+        figure, axes = panels(3)
+        own = result.rows[result.rows.axis == "dose"].sort_values("at")
+        other = result.rows[result.rows.axis == "dose, training's generator"].sort_values("at")
+        peer = result.peers[
+            (result.peers.tuning == "one setting") & result.peers.condition.isin(own.condition)
+        ]
+        peer = peer.merge(own[["condition", "at"]], on="condition").sort_values("at")
+        draw(axes[0], own, "at", ("precision", "recall"))
+        draw(axes[0], peer, "at", ("precision", "recall"), "x:", ", Laplacian")
+        axes[0].set(ylabel="share of columns")
+        draw(axes[1], own, "at", ("count_exact", "count_within_one"))
+        draw(axes[1], other, "at", ("count_exact", "count_within_one"), "s--", ", training's generator")
+        axes[1].set(ylabel="share of matched columns", ylim=(0, 1.02))
+        axes[2].plot(own["at"], own.position_pm, "o-", markersize=3, color="#0072B2", label="network")
+        axes[2].plot(peer["at"], peer.position_pm, "x:", markersize=3, color="0.4", label="Laplacian")
+        axes[2].set(ylabel="position error per axis (pm)", ylim=(0, None))
+        for ax in axes:
+            ax.set(xscale="log", xlabel="dose (e/Å²)")
+            ax.legend(frameon=False, fontsize=5.5)
+    return figure
+
+
+def curves_figure(result: ColumnsResult) -> Figure:
+    """Detection and counts against tilt, defocus and pixel size at 1000 e/Å²."""
+    with style():
+        figure, axes = panels(3, share=True)
+        labels = {"tilt": "tilt (°)", "defocus": "defocus (nm)", "pixel size": "pixel (Å)"}
+        for ax, (axis, label) in zip(axes, labels.items(), strict=True):
+            draw(ax, result.rows[result.rows.axis == axis].sort_values("at"), "at", FIGURES)
+            ax.set(xlabel=label, ylim=(0, 1.02))
+        axes[0].set(ylabel="share")
+        axes[0].legend(frameon=False, fontsize=5.5)
+    return figure
+
+
+def counts_figure(counts: dict[str, pd.DataFrame]) -> Figure:
+    """Recall and counts against the true number of atoms."""
+    with style():
+        figure, axes = panels(len(counts), share=True)
+        for ax, (condition, table) in zip(axes, counts.items(), strict=True):
+            draw(ax, table[table["columns"] >= 10], "count", ("recall", "exact", "within_one"))
+            ax.set(title=condition, xlabel="atoms in the column", ylim=(0, 1.02))
+        axes[0].legend(frameon=False, fontsize=5.5)
+    return figure
+
+
+def reliability_of(result: ColumnsResult) -> dict[str, tuple[Any, Any]]:
+    """Stated probabilities and what came true, of scores and of counts, conditions A from 310 to 10⁴ e/Å²."""
+    found = pd.concat([result.scored[c].found for c in RELIABLE_CONDITIONS], ignore_index=True)
+    hits = found[found.true & (found.score >= result.card.default_threshold) & (found["count"] > 0)]
+    return {
+        "score": (found.score.to_numpy(), found.true.to_numpy(bool)),
+        "count_prob": (hits.count_prob.to_numpy(), (hits["count"] == hits.true_count).to_numpy()),
+    }
+
+
+def reliability_figure(diagrams: dict[str, dict[str, Any]]) -> Figure:
+    """Stated probability against the share that came true, with the number in each bin."""
+    with style():
+        figure, axes = panels(len(diagrams), height_mm=60)
+        for ax, (kind, d) in zip(axes, diagrams.items(), strict=True):
+            ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.7)
+            number = np.asarray(d["number"], float)
+            ax.bar(
+                (np.arange(len(number)) + 0.5) / len(number),
+                number / max(number.max(), 1),
+                0.09,
+                color="0.88",
+            )
+            ax.plot(d["stated"], d["true"], "o-", markersize=3, color="#0072B2")
+            ax.set(
+                title=kind,
+                xlabel="stated probability",
+                ylabel="share that is true",
+                xlim=(0, 1),
+                ylim=(0, 1.02),
+            )
+    return figure
+
+
+def dynamics_figure(result: DynamicsResult) -> Figure:
+    """F1 and false events of the three methods against the dose."""
+    with style():
+        figure, axes = panels(2)
+        for (method, own), marker in zip(result.rows.groupby("method", sort=False), "ox^", strict=False):
+            axes[0].plot(own.dose_e_per_A2, own.f1, f"{marker}-", markersize=3, label=method)
+            rate = own.static_false_per_1000.clip(lower=0.01)
+            axes[1].plot(own.dose_e_per_A2, rate, f"{marker}-", markersize=3, label=method)
+        axes[0].set(ylabel="F1 of events", ylim=(0, 1.02))
+        axes[1].set(ylabel="false events per 1,000 site-frames,\nstatic movies", yscale="log")
+        for ax in axes:
+            ax.set(xscale="log", xlabel="dose a frame (e/Å²)")
+        axes[0].legend(frameon=False, fontsize=5.5)
+    return figure

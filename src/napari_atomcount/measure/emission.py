@@ -8,16 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from napari_atomcount.measure.markov import LARGEST_LOG_ODDS
-
 Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 LARGEST_LOGIT = 10.0  # beyond it the network is sure, and how sure is noise
 LEVELS = np.linspace(-9.0, 9.0, 19)
-SMALLEST_STEP = 2.0  # between the levels of an empty and an occupied site
+SMALLEST_STEP = 3.0  # between the levels of an empty and an occupied site
 CODES = 256
 CODE_LOGITS = np.linspace(-LARGEST_LOGIT, LARGEST_LOGIT, CODES)
+MOST_OF_ONE_FRAME = 6.0  # nats: one frame in 400 is wrong for reasons that no model of noise knows
 DEFAULT_NOISE = 1.5
 SMALLEST_NOISE = 0.5
 
@@ -56,6 +55,14 @@ class Emission:
         below, above = np.nonzero(LEVELS[None, :] - LEVELS[:, None] >= SMALLEST_STEP)
         return cls(sigma.astype(np.float32), below, above, log_density.astype(np.float32))
 
+    def log_density_empty(self) -> Single:
+        """Log density of each code at an empty site, shape (CODES, P).
+
+        Never less than `MOST_OF_ONE_FRAME` below that at an occupied one: the same bound, from the other side.
+        """
+        empty, occupied = self.log_density[:, self.empty], self.log_density[:, self.occupied]
+        return np.asarray(np.maximum(empty, occupied - MOST_OF_ONE_FRAME), dtype=np.float32)
+
     def odds(self) -> Single:
         """p(code | occupied) / p(code | empty), shape (CODES, P); never falls as the logit rises."""
         ratio = self.log_density[:, self.occupied] - self.log_density[:, self.empty]
@@ -66,7 +73,7 @@ class Emission:
         upper = np.maximum.accumulate(np.where(rows >= middle, ratio, -np.inf), axis=0)
         lower = np.minimum.accumulate(np.where(rows <= middle, ratio, np.inf)[::-1], axis=0)[::-1]
         log_odds = np.where(rows >= middle, upper, lower)
-        return np.asarray(np.exp(np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)), dtype=np.float32)
+        return np.asarray(np.exp(np.clip(log_odds, -MOST_OF_ONE_FRAME, MOST_OF_ONE_FRAME)), dtype=np.float32)
 
 
 def encode(logit: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
@@ -128,7 +135,7 @@ def estimate_noise(logit: Single, observed: Bools) -> Single:
     Returns
     -------
     ndarray, shape (J,)
-        From robust medians of |difference| in bins of the mean, drawn towards each other where pairs are few;
+        In bins of the mean of a pair of frames, drawn towards each other where pairs are few;
         1.5 where there are fewer than 30 pairs in all.
     """
     x = np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT)
@@ -137,17 +144,26 @@ def estimate_noise(logit: Single, observed: Bools) -> Single:
     mean = (0.5 * (x[1:] + x[:-1]))[both]
     if len(step) < 30:
         return np.full(len(LEVELS), DEFAULT_NOISE, np.float32)
-    # median |a - b| of two hyperbolic-secant variables of unit variance is 0.90 (0.954 for normal ones)
-    pooled = float(np.median(step)) / 0.92
+    pooled = _spread_of_steps(step)
     bins = np.clip(np.rint(np.interp(mean, LEVELS, np.arange(len(LEVELS)))).astype(int), 0, len(LEVELS) - 1)
     prior = 50.0
-    log_sigma = np.full(len(LEVELS), np.log(max(pooled, SMALLEST_NOISE)))
+    log_sigma = np.full(len(LEVELS), np.log(pooled))
     weight = np.full(len(LEVELS), prior)
     for j in range(len(LEVELS)):
         steps = step[bins == j]
         if len(steps):
-            own = np.log(max(float(np.median(steps)) / 0.92, SMALLEST_NOISE))
+            own = np.log(_spread_of_steps(steps))
             log_sigma[j] = (prior * log_sigma[j] + len(steps) * own) / (prior + len(steps))
             weight[j] += len(steps)
     smooth = gaussian_filter1d(log_sigma * weight, 1.0) / gaussian_filter1d(weight, 1.0)
     return np.exp(smooth).astype(np.float32)
+
+
+def _spread_of_steps(step: Single) -> float:
+    """Standard deviation of the noise from |differences| of successive values, all of one site's frames.
+
+    Root mean square over the square root of two, with steps beyond five times the median cut back to that: the
+    rest are changes of the site. A median alone would miss the noise's tails.
+    """
+    cut = np.minimum(step, 5 * max(float(np.median(step)), SMALLEST_NOISE / 2))
+    return max(float(np.sqrt(np.mean(cut**2) / 2)), SMALLEST_NOISE)

@@ -47,7 +47,7 @@ def counts_of_sites(
     count = np.zeros((n_frames, n_sites), np.int8)
     mean_count = np.full(n_sites, np.nan)
     site = columns["site_id"].to_numpy()
-    given = np.array([p is not None and len(p) == n_counts for p in columns["count_p"]], dtype=bool)
+    given = np.array([np.size(p) == n_counts for p in columns["count_p"]], dtype=bool)
     use = (site >= 0) & given
     use[use] &= occupied[row[use], site[use]]
     order = np.flatnonzero(use)[np.argsort(site[use], kind="stable")]

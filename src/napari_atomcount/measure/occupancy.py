@@ -45,7 +45,9 @@ CHAINS = np.array(
     dtype=np.float32,
 )
 RATES, START = CHAINS[:, :2], CHAINS[:, 2]
-STILL = np.array([0.45, 0.2])  # belief in the first two before the movie is seen
+OCCUPIED, EMPTY, CHANGING = 0, 1, 2
+KIND = np.array([OCCUPIED, EMPTY] + [CHANGING] * (len(CHAINS) - 2))
+STILL = 0.65  # belief that a site keeps still, before the movie is seen
 # What is believed of the levels before the movie is seen: the networks' logits are calibrated on simulations.
 PRIOR_LEVEL = 4.0
 PRIOR_LEVEL_SPREAD = 2.5
@@ -53,6 +55,11 @@ PRIOR_SITES = 4.0  # how many sites these beliefs weigh
 POOL_SITES = 4.0  # how many sites the average over all pools weighs in each pool
 EXPLANATIONS = 16  # grid points kept per site for the posterior
 SITES_AT_ONCE = 64
+FEWEST_FRAMES = 3  # of fewer, a change cannot be told from noise
+# Nats. Noise has more ways to look like a change than the model knows of: on simulated sites this halves
+# the false events and finds as many true ones.
+LEAST_PENALTY = 1.5
+NO_CHANGE = 1e6
 LOST_FRAME = -4.0  # a frame in which the median site falls by so much shows nothing
 
 
@@ -68,10 +75,10 @@ class OccupancyModel:
         What each frame adds to every logit.
     lost : ndarray of bool, shape (T,)
         Frames that show nothing.
-    log_pair : ndarray, shape (P,)
-        Log weight of each pair of levels.
+    log_pair : ndarray, shape (P, 3)
+        Log weight of each pair of levels for a site that stays occupied, stays empty, or changes.
     log_rate : ndarray, shape (pools, R)
-        Log weight of each of the `RATES` in each pool.
+        Log weight of each of the `CHAINS` in each pool; the first two share theirs.
     pools : ndarray of int, shape (pools,)
         The coordination that each pool stands for.
     penalty : float
@@ -175,12 +182,12 @@ def learn(
     seen = observed & ~lost[:, None]
     tables = Emission.from_noise(emission.estimate_noise(logit - offset[:, None], seen))
     pools, pool = np.unique(np.asarray(coordination, dtype=np.int64), return_inverse=True)
-    pairs = np.log(_pair_weights(_level_belief(), tables)).astype(np.float32)
-    rates = np.log(_rate_belief()).astype(np.float32)
+    pairs = _log(_pair_weights(_level_belief(), tables))
+    rates = _log(_rate_belief())
     if logit.shape[1] == 0:
         return OccupancyModel(tables, offset, lost, pairs, rates[None], np.zeros(1, np.int64))
     bare = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
-    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen, known)])
+    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen)])
     log_pair, log_rate = _learn_weights(evidence, pool, len(pools), tables, settings.iterations)
     model = OccupancyModel(tables, offset, lost, log_pair, log_rate, pools)
     chain = _posterior(model, evidence, logit, seen, pool, known)[0]
@@ -206,7 +213,7 @@ def decode(
     pool = model.pool_index(coordination) if n_sites else np.zeros(0, np.intp)
     evidence = np.concatenate(
         [np.zeros((0, len(model.log_pair), len(RATES)), np.float32)]
-        + [e for _, e in _evidence(model, logit, seen, known)]
+        + [e for _, e in _evidence(model, logit, seen)]
     )
     chain, weights = _posterior(model, evidence, logit, seen, pool, known)
     path = markov.most_probable_path(chain, model.penalty) if n_frames else np.zeros((0, n_sites), bool)
@@ -243,48 +250,46 @@ def _level_belief() -> npt.NDArray[np.float64]:
 
 
 def _pair_weights(level: npt.NDArray[np.float64], tables: Emission) -> npt.NDArray[np.float64]:
-    """Weight of each pair of levels, shape (P,), sum one, from the weight of each level, shape (J,).
+    """Weight of each pair of levels for the three kinds of sites, shape (P, 3), from that of each level (J,).
 
     How much of a level's weight is due to empty and how much to occupied sites is not learned: for a site
     that never changes nothing in the movie tells, and the network, whose logits are calibrated, does.
     """
     occupied = level / (1 + np.exp(-LEVELS))
     empty = level - occupied
-    weight = (empty / empty.sum())[tables.empty] * (occupied / occupied.sum())[tables.occupied]
-    return np.asarray(weight / weight.sum())
+    partners_below = np.bincount(tables.occupied, minlength=len(LEVELS))[tables.occupied]
+    partners_above = np.bincount(tables.empty, minlength=len(LEVELS))[tables.empty]
+    both = empty[tables.empty] * occupied[tables.occupied]
+    return np.column_stack(
+        [occupied[tables.occupied] / partners_below, empty[tables.empty] / partners_above, both / both.sum()]
+    )
 
 
 def _rate_belief() -> npt.NDArray[np.float64]:
-    """Weight of each of the `CHAINS` before the movie is seen, shape (R,), sum one."""
-    rest = np.full(len(RATES) - 2, (1 - STILL.sum()) / (len(RATES) - 2))
-    return np.concatenate([STILL, rest])
+    """Weight of each of the `CHAINS` before the movie is seen, shape (R,); the first two share theirs."""
+    n_changing = int(np.sum(KIND == CHANGING))
+    return np.where(KIND == CHANGING, (1 - STILL) / n_changing, STILL)
 
 
-def _evidence(
-    model: OccupancyModel, logit: Single, seen: Bools, known: npt.NDArray[np.int8] | None
-) -> Iterator[tuple[slice, Single]]:
+def _log(weight: npt.NDArray[np.float64]) -> Single:
+    return np.asarray(np.log(np.maximum(weight, 1e-30)), dtype=np.float32)
+
+
+def _evidence(model: OccupancyModel, logit: Single, seen: Bools) -> Iterator[tuple[slice, Single]]:
     """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
     tables = model.emission
-    odds_table = tables.odds()
+    odds_table, empty_table = tables.odds(), tables.log_density_empty()
     for start in range(0, logit.shape[1], SITES_AT_ONCE):
         sites = slice(start, start + SITES_AT_ONCE)
         codes = emission.encode(logit[:, sites] - model.offset[:, None])
-        odds = _overrule(odds_table[codes], seen[:, sites], None if known is None else known[:, sites])
+        odds = odds_table[codes]
+        odds[~seen[:, sites]] = 1.0
         changing = markov.log_evidence(odds[..., None], RATES[:, 0], RATES[:, 1], START)
         n = codes.shape[1]
         cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
         histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
-        if_empty = histogram.astype(np.float32) @ tables.log_density[:, tables.empty]
+        if_empty = histogram.astype(np.float32) @ empty_table
         yield sites, changing + if_empty[:, :, None]
-
-
-def _overrule(odds: Single, seen: Bools, known: npt.NDArray[np.int8] | None) -> Single:
-    """Set the odds (T, n, ...) of frames that say nothing, and of those where a person spoke, in place."""
-    odds[~seen] = 1.0
-    if known is not None:
-        odds[known == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
-        odds[known == 1] = np.exp(markov.LARGEST_LOG_ODDS)
-    return odds
 
 
 def _learn_weights(
@@ -305,25 +310,25 @@ def _learn_weights(
     to_level[0, tables.empty, np.arange(len(tables.empty))] = 1
     to_level[1, tables.occupied, np.arange(len(tables.empty))] = 1
     for _ in range(rounds):
-        joint = likelihood * _pair_weights(level, tables)[None, :, None] * rate[pool][:, None, :]
+        joint = likelihood * _pair_weights(level, tables)[None, :, KIND] * rate[pool][:, None, :]
         joint /= joint.sum(axis=(1, 2), keepdims=True)
         # Only states that a site was in teach a level: a still site says nothing of its other one.
         by_chain = joint.sum(axis=0)
-        seen = to_level[1] @ (by_chain.sum(axis=1) - by_chain[:, 1])
-        seen += to_level[0] @ (by_chain.sum(axis=1) - by_chain[:, 0])
+        seen = to_level[1] @ (by_chain.sum(axis=1) - by_chain[:, EMPTY])
+        seen += to_level[0] @ (by_chain.sum(axis=1) - by_chain[:, OCCUPIED])
         new_level = gaussian_filter1d(seen, 1.0, mode="nearest") + PRIOR_SITES * level_belief
         new_level /= new_level.sum()
         by_pool = members @ joint.sum(axis=1)
+        by_pool[:, [OCCUPIED, EMPTY]] = by_pool[:, [OCCUPIED, EMPTY]].sum(axis=1, keepdims=True)
         overall = by_pool.sum(axis=0) + PRIOR_SITES * rate_belief
-        overall /= overall.sum()
+        overall /= overall[1:].sum()
         new_rate = by_pool + POOL_SITES * overall
-        new_rate /= new_rate.sum(axis=1, keepdims=True)
+        new_rate /= new_rate[:, 1:].sum(axis=1, keepdims=True)
         change = max(float(np.abs(new_level - level).max()), float(np.abs(new_rate - rate).max()))
         level, rate = new_level, new_rate
         if change < 1e-4:
             break
-    pair = _pair_weights(level, tables)
-    return np.log(np.maximum(pair, 1e-30)).astype(np.float32), np.log(rate).astype(np.float32)
+    return _log(_pair_weights(level, tables)), _log(rate)
 
 
 def _posterior(
@@ -336,10 +341,10 @@ def _posterior(
 ) -> tuple[markov.Posterior, Single]:
     """Posterior of every site over its likeliest explanations, and the weights (S, P, R) of all of them."""
     n_frames, n_sites = logit.shape
-    log_weight = evidence + model.log_pair[None, :, None] + model.log_rate[pool][:, None, :]
+    log_weight = evidence + model.log_pair[None, :, KIND] + model.log_rate[pool][:, None, :]
     weights = np.exp(log_weight - log_weight.max(axis=(1, 2), keepdims=True)) if n_sites else log_weight
     weights /= np.maximum(weights.sum(axis=(1, 2), keepdims=True), 1e-30)
-    flat = weights.reshape(n_sites, -1)
+    flat = weights.reshape(n_sites, weights.shape[1] * weights.shape[2])
     best = np.argsort(-flat, axis=1, kind="stable")[:, :EXPLANATIONS]
     share = np.take_along_axis(flat, best, axis=1)
     share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
@@ -349,9 +354,11 @@ def _posterior(
     for start in range(0, n_sites, SITES_AT_ONCE):
         s = slice(start, start + SITES_AT_ONCE)
         codes = emission.encode(logit[:, s] - model.offset[:, None])
-        odds = _overrule(
-            table[codes[:, :, None], pair[None, s]], seen[:, s], None if known is None else known[:, s]
-        )
+        odds = table[codes[:, :, None], pair[None, s]]
+        odds[~seen[:, s]] = 1.0
+        if known is not None:  # the levels and rates stay those that the network's own words suggest
+            odds[known[:, s] == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
+            odds[known[:, s] == 1] = np.exp(markov.LARGEST_LOG_ODDS)
         appear, vanish = RATES[rate[s], 0], RATES[rate[s], 1]
         parts.append(markov.posterior(odds, appear, vanish, START[rate[s]], share[s]))
     none = np.zeros((n_frames, 0), np.float32)
@@ -368,8 +375,10 @@ def _posterior(
 
 def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> float:
     """The least cost of a change at which no more false events are expected than allowed, nats."""
+    if len(seen) == 0 or seen.sum(axis=0).max(initial=0) < FEWEST_FRAMES:
+        return NO_CHANGE
     allowed = false_per_1000 / 1000 * float(seen.sum())
-    for penalty in np.concatenate([np.arange(0, 4, 0.5), np.arange(4, 20, 1.0)]):
+    for penalty in np.concatenate([np.arange(LEAST_PENALTY, 4, 0.5), np.arange(4, 20, 1.0)]):
         path = markov.most_probable_path(chain, float(penalty))
         if float(np.sum(1 - markov.change_probabilities(chain, path, seen)[3])) <= allowed:
             break

@@ -141,7 +141,7 @@ def _assemble(
     counts = columns[columns["count"] >= 0] if "count_p" in columns else columns.iloc[:0]
     if len(counts):
         row = np.searchsorted(frames, counts["frame"].to_numpy())
-        n_counts = max(len(p) for p in counts["count_p"] if p is not None)
+        n_counts = max(np.size(p) for p in counts["count_p"])
         count, mean_count = counts_of_sites(counts, row, state > 0, n_counts)
         state = np.where(state > 0, count, state).astype(np.int8)
     events = find_events(chain, state, frames, site_id, movie.calibration)

@@ -27,7 +27,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     pass
@@ -38,6 +41,7 @@ for function, name in (
     (analysing.analyze, "analyze"),
     (making.simulate, "simulate"),
     (making.train, "train"),
+    (making.benchmark, "benchmark"),
     (shelf.models, "models"),
     (shelf.gui, "gui"),
 ):

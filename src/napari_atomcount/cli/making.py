@@ -68,6 +68,34 @@ def train(
     say(f"{out}: model {card.name}" + ("" if complete else "; not finished, the same command goes on"))
 
 
+def benchmark(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Models (name or folder), `dynamics`, `speed` or `all`."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for CSV, JSON and curves.")],
+    images: Annotated[
+        int | None,
+        typer.Option("--images", min=1, help="Particles of a condition; movies in proportion. [default: 32]"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Other seeds make other particles.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A look, not a result: few and short.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Measure models and the main job on unseen simulations: one CSV row per condition, JSON, curves."""
+    from napari_atomcount.benchmark import run
+
+    with reporting() as report:
+        result = run(names, out, images=images, seed=seed, quick=quick, progress=report)
+    for floor in result.floors:
+        say(" · ".join(f"{name}: {_short(value)}" for name, value in floor.items()))
+    say(f"{out}: {', '.join(path.name for path in result.files)}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def recipe_path(name: str) -> Path:
     """The file of a recipe that is given by its path or by the name of a bundled one.
 

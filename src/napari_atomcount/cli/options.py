@@ -45,9 +45,7 @@ Dose = Annotated[
     typer.Option("--dose-e-per-A2", min=0.0, help="Dose per image at the specimen, electrons per Å²."),
 ]
 Gain = Annotated[float | None, typer.Option(min=0.0, help="Camera counts per electron.")]
-Material = Annotated[
-    str | None, typer.Option(help="What the specimen is (Au, Pt, …), for the domain check.")
-]
+Material = Annotated[str | None, typer.Option(help="What the specimen is (Au, Pt, …), for the domain check.")]
 Kv = Annotated[float | None, typer.Option("--kv", min=0.0, help="Acceleration voltage, kV.")]
 Frames = Annotated[
     str | None,

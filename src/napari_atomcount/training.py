@@ -54,7 +54,8 @@ class TrainingSettings(BaseModel):
     target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
     near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")
-    count_sigma: float = Field(0.55, description="ordinal smoothing of the count, atoms")
+    count_sigma: float = Field(0.55, description="ordinal smoothing of the count at the start, atoms")
+    count_sigma_end: float = Field(0.2, description="and from 60 % of the images on: then the score is proper")
     validation_images: int = 192
     validate_every: int = 4_000
 
@@ -144,7 +145,7 @@ def target_maps(
     return heat, core, count.astype(np.int64), offset
 
 
-def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 1.0) -> dict[str, Tensor]:
     """Weighted cross-entropy of the column map, ordinal cross-entropy of the count, likelihood of the position."""
     t = recipe.training
     column, offset, log_sigma = output[:, 0], output[:, 1:3], output[:, 3].clamp(-5, 2)
@@ -158,12 +159,13 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch) -> dict[str, Te
     total = batch.core.sum().clamp(min=1)
     squared = ((offset - batch.offset) ** 2).sum(1)
     position = ((squared * torch.exp(-2 * log_sigma) / 2 + 2 * log_sigma) * batch.core).sum() / total
-    result = {"heat": (heat - entropy) * 20, "position": position * 0.05}
+    result = {"heat": (heat - entropy) * 8, "position": position * 0.05}
     counts = recipe.network.counts
     if counts:
         logits = output[:, -counts:]
         levels = torch.arange(1, counts + 1, dtype=torch.float32)
-        target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * t.count_sigma**2))
+        width = t.count_sigma_end + (t.count_sigma - t.count_sigma_end) * max(0.0, 1 - share / 0.6)
+        target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * width**2))
         target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)
         ordinal = -(target * F.log_softmax(logits, 1)).sum(1)
         result["count"] = (ordinal * batch.core).sum() / total * 0.4
@@ -315,7 +317,7 @@ def train(
         batch = next(batches)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(t, seen)
-        part = losses(recipe, run_network(net, batch.image.to(where)), moved(batch, where))
+        part = losses(recipe, run_network(net, batch.image.to(where)), moved(batch, where), seen / t.images)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(part.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

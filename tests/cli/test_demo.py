@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -64,4 +66,15 @@ def test_readme_begins_with_its_two_commands() -> None:
     assert len(first.splitlines()) == len(second.splitlines()) == 1
     assert first.endswith("napari-atomcount demo --out demo")
     assert second.endswith("pytest")
-    assert (TOP / "docs" / "images" / "atom_count.png").is_file()
+    readme = (TOP / "README.md").read_text("utf-8")
+    for link in re.findall(r"\]\(((?!http)[^)]+)\)", readme):
+        assert (TOP / link).exists(), link
+
+
+def test_readme_python_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", (TOP / "README.md").read_text("utf-8"), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(TOP / "sample_data", tmp_path / "sample_data")
+    exec(compile(example, "README.md", "exec"), {})
+    assert len(read_analysis(tmp_path / "result").events)
+    assert (tmp_path / "result" / "events.svg").is_file()

@@ -29,10 +29,6 @@ def models(
     debug: Debug = False,
 ) -> None:
     """List the bundled models and your own."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from napari_atomcount.networks.card import list_models
 
     cards = list_models()
@@ -40,15 +36,12 @@ def models(
         rows = [card.model_dump(mode="json") | {"folder": str(card.folder)} for card in cards]
         typer.echo(json.dumps([{name: row[name] for name in JSON_FIELDS} for row in rows], indent=2))
         return
-    table = Table(box=box.SIMPLE)
-    for title in ("model", "task", "materials", "zone axis", "counts", "domain", "folder"):
-        table.add_column(title, overflow="fold")
     for card in cards:
+        counts = f"counts up to {card.max_count} atoms" if card.counts else "does not count"
         materials = ", ".join(card.materials)
-        counts = "yes" if card.counts else "no"
-        domain, folder = card.domain.words, str(card.folder)
-        table.add_row(card.name, card.task, materials, card.zone_axis, counts, domain, folder)
-    Console(highlight=False).print(table)
+        typer.echo(f"{card.name}: {card.task}, {counts}; {materials} along [{card.zone_axis}]")
+        typer.echo(f"    {card.domain.words}")
+        typer.echo(f"    {card.folder}")
 
 
 def gui(

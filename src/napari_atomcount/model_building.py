@@ -1,4 +1,4 @@
-"""From trained weights to a model folder: probabilities calibrated on held-out simulations, then weights and card."""
+"""From trained weights to a model folder: probabilities calibrated on held-out simulations, weights, card."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 
 @dataclass
 class Peaks:
-    """All peaks of held-out images: evidence, whether they are columns, position errors and count probabilities."""
+    """All peaks of held-out images: evidence, whether they are columns, position errors, p of the counts."""
 
     evidence: NDArray[np.float64]
     true: NDArray[np.bool_]
@@ -182,7 +182,8 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
     table = pd.concat(found, ignore_index=True)
     hit = table[table.true]
     log_p = np.log(np.stack(hit.count_p.to_list()) + 1e-12) if len(hit) else np.empty((0, 0))
-    raw = np.log(table.score / (1 - table.score)).to_numpy()
+    score = table.score.to_numpy(float)
+    raw = np.log(score / (1 - score))
     return Peaks(
         raw, table.true.to_numpy(bool), hit.z.to_numpy(), log_p, hit.true_count.to_numpy(int), missed
     )
@@ -193,10 +194,11 @@ def compare(
 ) -> tuple[pd.DataFrame, int]:
     """Match peaks and true columns one to one; return the judged peaks and the number of missed columns."""
     peaks = peaks.assign(true=False, true_count=-1, z=np.nan)
-    place = peaks[["y", "x"]].to_numpy()
-    true = truth[["y", "x"]].to_numpy()
-    inside = ((true > border) & (true < np.array(shape[:2]) - 1 - border)).all(1)
-    judged = ((place > border) & (place < np.array(shape[:2]) - 1 - border)).all(1)
+    place = peaks[["y", "x"]].to_numpy(float)
+    true = truth[["y", "x"]].to_numpy(float)
+    inside, judged = (
+        np.asarray(((p > border) & (p < np.array(shape[:2]) - 1 - border)).all(1)) for p in (true, place)
+    )
     if len(place) and len(true):
         pairs = cKDTree(place).sparse_distance_matrix(cKDTree(true), radius, output_type="ndarray")
         cost = np.full((len(place), len(true)), 1e3)
@@ -210,12 +212,22 @@ def compare(
         peaks.loc[peaks.index[row], "z"] = np.sqrt((error**2).mean(1)) / peaks.y_sigma.to_numpy()[row]
         found = np.zeros(len(true), bool)
         found[column] = True
-        return peaks[judged], int((~found & inside).sum())
-    return peaks[judged], int(inside.sum())
+        return peaks.loc[judged], int((~found & inside).sum())
+    return peaks.loc[judged], int(inside.sum())
 
 
 def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
-    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma; best-F1 threshold."""
+    """Fit the probabilities of a network to held-out truth.
+
+    Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
+
+    Returns
+    -------
+    Calibration
+        For the card.
+    float
+        The score threshold of the best F1.
+    """
     order = np.argsort(peaks.evidence)
     evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
     bins = np.array_split(np.arange(len(order)), max(1, min(60, len(order) // 40)))

@@ -103,6 +103,7 @@ def test_events_of_a_movie_are_the_changes_of_its_truth():
     kinetics = Kinetics(frames=12, mobile=5, rate=0.3, drift_nm=0.02)
     movie = simulate_movie(small_recipe(HoppingRecipe, kinetics=kinetics), seed=1)
     assert movie.frames.shape == (12, 128, 128)
+    assert movie.optics == {"defocus_nm": 8.0, "cs_um": -10.0, "focal_spread_nm": 2.9}
     present = movie.truth.groupby("frame").site.apply(set)
     for event in movie.events.itertuples():
         assert (event.site in present[event.frame]) == (event.kind == "appear")

@@ -10,7 +10,7 @@ from scipy.special import logit, softmax
 
 from napari_atomcount.records.maps import ProbabilityMaps
 
-#: Peaks nearer to each other than this are one column, nm; projected columns of fcc metals are 0.13 nm apart or more.
+#: Peaks nearer to each other than this are one column, nm; projected fcc columns are 0.13 nm apart or more.
 CLOSEST_NM = 0.085
 #: Peaks below these log-odds are not looked at: calibrated scores there are far below any useful threshold.
 FAINTEST = -6.0
@@ -26,8 +26,8 @@ def find_columns(
 ) -> pd.DataFrame:
     """Find the columns of one frame.
 
-    Local maxima of the column map are the candidates (thesis 6.3.5 seeds its basins with them); the network's offsets,
-    averaged over the core, give the centre.
+    Local maxima of the column map are the candidates (thesis 6.3.5 seeds its basins with them); the network's
+    offsets, averaged over the core, give the centre.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def find_columns(
     Returns
     -------
     pandas.DataFrame
-        y, x, y_sigma, x_sigma (px of the file), score, label, count, count_prob, count_low, count_high, count_p;
-        strongest first. Counts are -1 and NaN for a model that does not count.
+        y, x, y_sigma, x_sigma (px of the file), score, label, count, count_prob, count_low, count_high,
+        count_p; strongest first. Counts are -1 and NaN for a model that does not count.
     """
     top, left = 1, 1
     height = maps.column
@@ -65,7 +65,7 @@ def find_columns(
     keep = (scores >= threshold) & ~duplicates(y, x, CLOSEST_NM / maps.pixel_size_nm)
     inside = (y > -top + 0.5) & (x > -left + 0.5) & (y < height.shape[0] - 0.5) & (x < height.shape[1] - 0.5)
     keep &= inside
-    iy, ix, y, x, scores = (a[keep] for a in (iy, ix, y, x, scores))
+    iy, ix, y, x, scores = iy[keep], ix[keep], y[keep], x[keep], scores[keep]
     sigma = np.exp(maps.log_sigma[iy, ix]) * sigma_factor
     file_y, file_x = maps.to_file(y, x)
     table = pd.DataFrame(
@@ -142,7 +142,7 @@ def labels(maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]) ->
 def count_probabilities(
     maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp], temperature: float
 ) -> NDArray[np.float64] | None:
-    """p(count = k | a column is there), k = 1…K, shape (N, K); logits averaged over the core (cf. thesis eq. 6.14)."""
+    """p(count = k | a column is there), k = 1…K, shape (N, K); logits averaged over the core (eq. 6.14)."""
     if maps.count_logits is None:
         return None
     ys, xs = core(iy, ix, maps.column.shape)

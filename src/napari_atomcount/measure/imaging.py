@@ -1,14 +1,15 @@
-"""What an image says about its own exposure: dose from its noise, contrast of the columns, unevenness of the beam."""
+"""What an image says about its own exposure: dose from noise, contrast of columns, unevenness of the beam."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-#: Pixels averaged to blocks of at least this side: the camera's MTF is near one there, so that noise is not damped.
+#: Pixels are averaged to blocks of this side: the camera's MTF is near one there and damps no noise.
 BLOCK_PX = 4
 
 
@@ -32,8 +33,8 @@ def robust_std(values: NDArray[np.floating]) -> float:
 def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[float, float]) -> float | None:
     """Electrons per Å² and image from the shot noise: relative variance of a block is one over its electrons.
 
-    Consecutive frames are subtracted, so that the specimen drops out; of a single frame neighbouring blocks are
-    subtracted, which counts fine structure as noise and gives a lower bound.
+    Consecutive frames are subtracted, so that the specimen drops out; of a single frame neighbouring blocks
+    are subtracted, which counts fine structure as noise and gives a lower bound.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[f
     if not np.isfinite(level) or level <= 0:
         return None
     if len(blocks) > 1:
-        differences = [(b - a)[np.isfinite(b - a)] for a, b in zip(blocks[:-1], blocks[1:], strict=True)]
+        differences = [(b - a)[np.isfinite(b - a)] for a, b in pairwise(blocks)]
         noise = float(np.median([robust_std(d) for d in differences])) / np.sqrt(2)
     else:
         noise = robust_std((blocks[0][:, 1:] - blocks[0][:, :-1]).ravel()) / np.sqrt(2)
@@ -65,7 +66,7 @@ def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[f
 
 
 def column_contrast(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
-    """Standard deviation of the structure between about 0.1 and 0.5 nm over the mean level; NaN without a level."""
+    """Standard deviation of the structure between about 0.1 and 0.5 nm over the mean; NaN without a level."""
     image = np.asarray(frame, float)
     image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image
     level = image.mean()
@@ -78,8 +79,8 @@ def column_contrast(frame: NDArray[np.floating], pixel_size_nm: tuple[float, flo
 def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
     """Standard deviation of the image at 1 nm resolution over its mean.
 
-    Below about 0.25 in a bright-field image, where a particle takes few electrons out of the beam; near one in a
-    dark-field image, where vacuum is dark.
+    Below about 0.25 in a bright-field image, where a particle takes few electrons out of the beam; near one
+    in a dark-field image, where vacuum is dark.
     """
     image = np.asarray(frame, float)
     image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image

@@ -1,4 +1,4 @@
-"""Model folders: a card that says what a network is for and how far to trust it, and weights that must match it."""
+"""Model folders: a card that says what a network is for and how far to trust it, and its weights."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from napari_atomcount.records.maps import ProbabilityMaps
 
 #: Image pixels that neighbouring tiles share; beyond it a pixel hardly changes the answer.
 OVERLAP = 96
-#: Largest contrast (standard deviation over the beam level, at column resolution) of a believable intensity scale.
+#: Largest believable contrast: standard deviation over the beam level at column resolution.
 LARGEST_CONTRAST = 1.2
 #: Contrast that an image of unknown intensity scale is brought to.
 USUAL_CONTRAST = 0.2
@@ -47,7 +47,8 @@ def fast_bf16(device: torch.device) -> bool:
 def run_network(net: UNet, images: Tensor) -> Tensor:
     """Forward pass, in bf16 where the device is good at it; float32 result."""
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=fast_bf16(images.device)):
-        return net(images.contiguous(memory_format=torch.channels_last)).float()
+        output: Tensor = net(images.contiguous(memory_format=torch.channels_last))
+    return output.float()
 
 
 def load_network(card: ModelCard, device: torch.device) -> UNet:
@@ -62,7 +63,14 @@ def load_network(card: ModelCard, device: torch.device) -> UNet:
         raise ModelError(
             f"The weights in {card.folder} do not fit the network on their card: {reason}"
         ) from error
-    return net.eval().to(device, memory_format=torch.channels_last)
+    return on_device(net, device).eval()
+
+
+def on_device(net: UNet, device: torch.device) -> UNet:
+    """Move a network to a device, its weights in the memory format that convolutions are fastest in."""
+    # torch's own type stubs leave this keyword out
+    to: Callable[..., UNet] = net.to
+    return to(device, memory_format=torch.channels_last)
 
 
 def resample_frame(frame: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -52,7 +52,8 @@ def check_domain(
         low, high = domain.dose_e_per_A2
         if dose_e_per_A2 < 0.7 * low:
             words.append(
-                f"The dose of about {dose_e_per_A2:.3g} e/Å² is below the model's {low:.3g} e/Å²: expect missed columns."
+                f"The dose of about {dose_e_per_A2:.3g} e/Å² is below the model's {low:.3g} e/Å²: "
+                "expect missed columns."
             )
         elif dose_e_per_A2 > 1.5 * high:
             words.append(f"The dose of about {dose_e_per_A2:.3g} e/Å² is above the model's {high:.3g} e/Å².")

@@ -1,4 +1,4 @@
-"""Intensity normalisation, the same in training and detection: divide by the local beam level, subtract one."""
+"""Intensity normalisation, the same in training and detection: divide by the local beam level, minus one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Width of the neighbourhood whose mean is the beam level, Å. A particle scatters little out of its own area, so
-#: this mean is the beam's, whatever share of vacuum is in view; dividing by a standard deviation would not be.
+#: Width of the neighbourhood whose mean is the beam level, Å. A particle scatters little out of its own area,
+#: so this mean is the beam's, whatever share of vacuum is in view; a standard deviation would not be.
 LEVEL_SIGMA_A = 25.0
 
 

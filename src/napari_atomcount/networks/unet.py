@@ -1,9 +1,9 @@
 """A residual U-Net that finds atomic columns and their number of atoms: the whole network in one file.
 
-The image (0.2 Å/px) is pixel-unshuffled, so that all work is done on a map of half the sampling; heads give, for
-every map pixel, whether a column's centre is here, how many atoms it holds, and where exactly the centre lies.
-Batch normalisation keeps fixed statistics at inference: unlike a normalisation per image, the answer then does not
-depend on how much vacuum is in view, nor on how the frame is tiled.
+The image (0.2 Å/px) is pixel-unshuffled, so that all work is done on a map of half the sampling; heads give,
+for every map pixel, whether a column's centre is here, how many atoms it holds, and where exactly the centre
+lies. Batch normalisation keeps fixed statistics at inference: unlike a normalisation per image, the answer
+then does not depend on how much vacuum is in view, nor on how the frame is tiled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class UNetConfig(BaseModel):
     @property
     def stride(self) -> int:
         """Side of the image must be a multiple of this."""
-        return self.unshuffle * 2 ** (len(self.widths) - 1)
+        return self.unshuffle * int(2 ** (len(self.widths) - 1))
 
 
 class Residual(nn.Module):
@@ -41,6 +41,7 @@ class Residual(nn.Module):
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, h, w) -> (B, channels, h, w)."""
         y = F.relu(self.norm1(self.first(x)), inplace=True)
         return F.relu(self.norm2(self.second(y)) + self.skip(x), inplace=True)
 
@@ -48,7 +49,8 @@ class Residual(nn.Module):
 class UNet(nn.Module):
     """Image (B, frames, Y, X) -> heads on the map (B, channels, Y/unshuffle, X/unshuffle).
 
-    The channels are, in this order: column (1), offset dy, dx (2), log sigma (1), labels (if more than one), counts.
+    The channels are, in this order: column (1), offset dy, dx (2), log sigma (1), labels (if more than one),
+    counts.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -82,6 +84,7 @@ class UNet(nn.Module):
         return 4 + (self.config.labels if self.config.labels > 1 else 0)
 
     def forward(self, x: Tensor) -> Tensor:
+        """All heads of a batch of normalised images, concatenated."""
         x = self.stem(F.pixel_unshuffle(x, self.config.unshuffle))  # (B, w0, h, w)
         kept = []
         for i, stage in enumerate(self.down):

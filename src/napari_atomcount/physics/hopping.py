@@ -1,4 +1,4 @@
-"""Kinetic movies: a particle whose surface columns hop, gain and lose atoms, under drift, with every event known."""
+"""Kinetic movies: a particle whose surface columns hop, gain and lose atoms, under drift; all is known."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class Kinetics(BaseModel):
 class HoppingRecipe(Recipe):
     """A recipe whose images are the frames of one movie."""
 
+    # narrower than the base on purpose: a recipe of images must not pass for one of a movie, nor the reverse
     kind: Literal["hopping"] = "hopping"  # type: ignore[assignment]
     kinetics: Kinetics = Kinetics()
 
@@ -71,7 +72,12 @@ class KineticMovie:
     states : numpy.ndarray, shape (T, S), int
         Atoms in every column.
     sites : pandas.DataFrame
-        y, x in frame 0, coordination, mobile.
+        y, x in frame 0, coordination, mobile, full (atoms of the complete column).
+    pixel_A : float
+        Side of a pixel, Å.
+    optics : dict of str to float
+        What was drawn for the microscope, by the names of :data:`optics.DEFAULTS`; parameters that the recipe
+        leaves out are zero. The defocus of a frame lies around this one by ``kinetics.defocus_jitter_nm``.
     """
 
     frames: NDArray[np.float32]
@@ -152,7 +158,7 @@ def shift_wave(waves: NDArray[np.complex64], move: tuple[float, float]) -> NDArr
 
 
 class KineticScene:
-    """A particle, its history and its exit waves, before optics and dose.
+    """A particle, its history and its exit waves, with the optics and the dose drawn for it.
 
     Parameters
     ----------
@@ -163,6 +169,7 @@ class KineticScene:
     """
 
     def __init__(self, recipe: HoppingRecipe, seed: int) -> None:
+        # the order of the draws is part of the seed's meaning
         self.recipe = recipe
         self.rng = np.random.default_rng(hash_seed(recipe.seed, seed))
         self.specimen: Specimen = nanoparticle(self.rng, recipe.particle)
@@ -170,14 +177,15 @@ class KineticScene:
         self.index = truth.index.to_numpy()
         self.y_A, self.x_A = truth.y_A.to_numpy(), truth.x_A.to_numpy()
         self.full = truth["count"].to_numpy()
-        tree = cKDTree(np.column_stack([self.y_A, self.x_A]))
-        self.coordination = np.array(
-            [len(near) - 1 for near in tree.query_ball_point(tree.data, NEIGHBOUR_A)], dtype=np.int64
-        )
+        place = np.column_stack([self.y_A, self.x_A])
+        around = cKDTree(place).query_ball_point(place, NEIGHBOUR_A)
+        self.coordination = np.array([len(near) - 1 for near in around], dtype=np.int64)
         self.states, self.mobile = kinetic_states(self.full, self.coordination, recipe.kinetics, self.rng)
         self.drift_nm = drift_path(recipe.kinetics, self.rng)
         sigma = float(recipe.thermal_A.draw(self.rng, 1)[0])
         self.snapshots = [self.specimen.displaced(sigma, self.rng) for _ in range(recipe.snapshots)]
+        self.microscope = {name: float(v[0]) for name, v in recipe.draw_optics(self.rng, 1).items()}
+        self.camera = {name: float(v[0]) for name, v in recipe.draw_detector(self.rng, 1).items()}
 
     def waves(self, state: NDArray[np.int64], cache: Path | None) -> NDArray[np.complex64]:
         """Exit waves of the particle with the given number of atoms in each column, shape (S, Y, X)."""
@@ -189,7 +197,7 @@ class KineticScene:
         return np.stack([exit_wave(s.atoms[keep], self.recipe.multislice, cache) for s in self.snapshots])
 
     def positions(self, state: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean projected position of each column's atoms in this state, Å; the full column's where it is empty."""
+        """Mean projected (y, x) of each column's atoms in this state, Å; of an empty one as if full."""
         y, x = self.y_A.copy(), self.x_A.copy()
         for s in np.flatnonzero((state > 0) & (state != self.full)):
             members = np.flatnonzero(self.specimen.column == self.index[s])
@@ -210,10 +218,8 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
     cache : pathlib.Path, optional
         Folder of exit waves.
     """
-    frames: list[NDArray[np.float32]] = []
     scene = KineticScene(recipe, seed)
-    for frame in frames_of(scene, cache):
-        frames.append(frame)
+    frames = np.stack(list(frames_of(scene, cache)))
     pixel = pixel_of(recipe)
     truth = []
     for t, state in enumerate(scene.states):
@@ -241,14 +247,14 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
         }
     )
     return KineticMovie(
-        np.stack(frames),
+        frames,
         pd.concat(truth, ignore_index=True),
         events_of(scene.states, sites),
         scene.drift_nm * 10 / pixel,
         scene.states,
         sites,
         pixel,
-        {},
+        scene.microscope,
     )
 
 
@@ -263,8 +269,6 @@ def frames_of(scene: KineticScene, cache: Path | None) -> Iterator[NDArray[np.fl
     recipe, rng = scene.recipe, scene.rng
     size = recipe.particle.cell_A
     n = round(size / pixel_of(recipe))
-    microscope = {name: float(v[0]) for name, v in recipe.draw_optics(rng, 1).items()}
-    camera = {name: float(v[0]) for name, v in recipe.draw_detector(rng, 1).items()}
     last: bytes = b""
     waves: NDArray[np.complex64] = np.empty(0, np.complex64)
     for t, state in enumerate(scene.states):
@@ -273,12 +277,12 @@ def frames_of(scene: KineticScene, cache: Path | None) -> Iterator[NDArray[np.fl
         step = size / waves.shape[-1]
         dy, dx = scene.drift_nm[t] * 10 / step
         moved = torch.from_numpy(shift_wave(waves, (float(dy), float(dx))))[None]
-        defocus = microscope.get("defocus_nm", 0.0) + rng.normal(scale=recipe.kinetics.defocus_jitter_nm)
-        ideal = optics.ideal_image(
-            moved, (size, size), recipe.multislice.kv, microscope | {"defocus_nm": defocus}, (n, n)
-        )
+        defocus = scene.microscope.get("defocus_nm", 0.0)
+        defocus += rng.normal(scale=recipe.kinetics.defocus_jitter_nm)
+        microscope = scene.microscope | {"defocus_nm": defocus}
+        ideal = optics.ideal_image(moved, (size, size), recipe.multislice.kv, microscope, (n, n))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        yield optics.detected_image(ideal, (size, size), camera, noise)[0].numpy()
+        yield optics.detected_image(ideal, (size, size), scene.camera, noise)[0].numpy()
 
 
 def events_of(states: NDArray[np.int64], sites: pd.DataFrame) -> pd.DataFrame:

@@ -48,7 +48,8 @@ def exit_wave(
     s = settings or MultisliceSettings()
     path = None if cache is None else cache / f"{wave_key(atoms, s)}.npy"
     if path is not None and path.exists():
-        return np.load(path, allow_pickle=False)
+        stored_wave: ExitWave = np.load(path, allow_pickle=False)
+        return stored_wave
     import abtem  # takes seconds: only when a wave has to be made
 
     stored = [max(2, round(float(atoms.cell[k, k]) / s.stored_sampling_A)) for k in (0, 1)]

@@ -7,14 +7,14 @@ Lengths in Å and angles in rad inside this module; the public parameters carry 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from ase import units
 from torch import Tensor
 
-#: Parameters of the optics, their value when not given. Magnitudes in nm, angles in degrees, except where named.
+#: Parameters of the optics, their value when not given; the unit ends the name, degrees where it is an angle.
 DEFAULTS: dict[str, float] = {
     "defocus_nm": 0.0,
     "cs_um": 0.0,
@@ -48,7 +48,7 @@ def per_image(values: Mapping[str, Any], name: str, default: float, like: Tensor
 
 
 def frequencies(
-    shape: tuple[int, int], extent_A: tuple[float, float], device: torch.device
+    shape: Sequence[int], extent_A: tuple[float, float], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Spatial frequencies q_y (Y, 1) and q_x (1, X) in 1/Å of a field of view ``extent_A`` (y, x)."""
     qy = torch.fft.fftfreq(shape[0], d=extent_A[0] / shape[0], device=device)
@@ -143,7 +143,7 @@ def ideal_image(
     function = transfer(*frequencies(waves.shape[-2:], extent_A, waves.device), kv, optics)
     spectrum = fourier_crop(spectrum * function[:, None], (fine[0], fine[1]))
     scale = (fine[0] * fine[1]) / (waves.shape[-2] * waves.shape[-1])
-    intensity = (torch.fft.ifft2(spectrum) * scale).abs().square().mean(1)
+    intensity: Tensor = (torch.fft.ifft2(spectrum) * scale).abs().square().mean(1)
     if fine == tuple(shape):
         return intensity
     return resample(intensity, shape)
@@ -184,7 +184,8 @@ def fourier_crop(spectrum: Tensor, shape: tuple[int, int]) -> Tensor:
 def resample(image: Tensor, shape: tuple[int, int]) -> Tensor:
     """Resample a periodic real image (…, Y, X) to another grid over the same field of view."""
     scale = (shape[0] * shape[1]) / (image.shape[-2] * image.shape[-1])
-    return torch.fft.ifft2(fourier_crop(torch.fft.fft2(image), shape)).real * scale
+    resampled: Tensor = torch.fft.ifft2(fourier_crop(torch.fft.fft2(image), shape)).real * scale
+    return resampled
 
 
 def modulation_transfer(qy: Tensor, qx: Tensor, pixel_A: Tensor, detector: Mapping[str, Any]) -> Tensor:
@@ -213,8 +214,8 @@ def detected_image(
     """Poisson counts of the electrons, blurred by the camera's MTF (thesis eqs. 2.21 and 2.22).
 
     The electrons are drawn on the image's own grid and the MTF is that of a camera of pixel
-    ``camera_pixel_A``; frequencies that this camera cannot record are removed. With a camera pixel equal to the
-    grid this is an ordinary exposure; with another one it is that exposure resampled to the grid.
+    ``camera_pixel_A``; frequencies that this camera cannot record are removed. With a camera pixel equal to
+    the grid this is an ordinary exposure; with another one it is that exposure resampled to the grid.
 
     Parameters
     ----------
@@ -243,4 +244,5 @@ def detected_image(
     function = modulation_transfer(qy, qx, camera, detector)
     limit = (1 + 1e-6) / (2 * camera)
     function = function * ((qy.abs() <= limit) & (qx.abs() <= limit))
-    return torch.fft.ifft2(torch.fft.fft2(counts) * function).real
+    blurred: Tensor = torch.fft.ifft2(torch.fft.fft2(counts) * function).real
+    return blurred

@@ -1,4 +1,4 @@
-"""A seeded JSON recipe of simulated images: atoms -> exit wave -> ideal image -> detected image, stage by stage."""
+"""A seeded JSON recipe of simulated images, by stages: atoms, exit wave, ideal image, detected image."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Detector(BaseModel):
 
 
 class Surroundings(BaseModel):
-    """How often a particle lies on an amorphous film or beside a crystalline edge, and how many of each are made."""
+    """How often a particle lies on an amorphous film or beside a crystalline edge, and how many there are."""
 
     film: float = Field(0.3, ge=0, le=1)
     edge: float = Field(0.15, ge=0, le=1)
@@ -68,7 +68,7 @@ class Surroundings(BaseModel):
 
 @dataclass
 class Particle:
-    """Exit waves of a particle's thermal snapshots, and the truth of its columns in Å from the wave's corner."""
+    """Exit waves of a particle's thermal snapshots; the truth of its columns in Å from the wave's corner."""
 
     waves: NDArray[np.complex64]  # (S, Y, X)
     y_A: NDArray[np.float64]
@@ -104,7 +104,7 @@ class Recipe(BaseModel):
         return nanoparticle(self.stream(1, index), self.particle)
 
     def exit_waves(self, index: int, cache: Path | None = None) -> Particle:
-        """Stage 2, exit waves: thermal snapshots of particle number ``index`` and the truth of its columns."""
+        """Stage 2, exit waves: thermal snapshots of particle number ``index``, and its columns' truth."""
         path = None if cache is None else cache / f"particle-{self.particle_key(index)}.npz"
         if path is not None and path.exists():
             with np.load(path, allow_pickle=False) as stored:
@@ -215,9 +215,8 @@ class WaveBank:
             waves = waves * shifted(film, rng.integers(0, waves.shape[-1], 2))
         elif kind < around.film + around.edge:
             space = size - (x.max() - x.min()) - 4.0
-            if (
-                space > around.edge_depth_A
-            ):  # the slab wraps around the periodic cell and must end before the particle
+            # the slab wraps around the periodic cell and must end before the particle
+            if space > around.edge_depth_A:
                 edge = self.edges[rng.integers(len(self.edges))]
                 edge = edge[::-1] if rng.random() < 0.5 else edge
                 move = x.min() - rng.uniform(1.2, 3.0) - around.edge_depth_A
@@ -239,7 +238,7 @@ class WaveBank:
 
 
 def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[np.complex64]:
-    """Shift a periodic wave by whole pixels (dy, dx)."""
+    """Shift a periodic wave (…, Y, X) by whole pixels (dy, dx)."""
     return np.roll(wave, (int(move[0]), int(move[1])), axis=(-2, -1))
 
 

@@ -1,4 +1,4 @@
-"""What a network says about one frame: probability maps, on a grid of their own, with the way back to the file."""
+"""What a network says about one frame: probability maps on a grid of their own, with the way to the file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatMap = NDArray[np.float32]
+FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class ProbabilityMaps:
     pixel_size_nm: float
     observed: NDArray[np.bool_]
 
-    def to_file(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+    def to_file(self, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map pixels -> pixels of the file."""
         return (y + 0.5) * self.scale[0] - 0.5, (x + 0.5) * self.scale[1] - 0.5
 
-    def to_map(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+    def to_map(self, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Pixels of the file -> map pixels."""
         return (y + 0.5) / self.scale[0] - 0.5, (x + 0.5) / self.scale[1] - 0.5

@@ -1,24 +1,30 @@
 """Seeded fcc nanoparticles in [110]: faceted, rough, twinned, with steps, adatoms, gaps and isolated columns.
 
-The shapes follow Madsen's thesis 6.4.2: a seed crystal from random planes in the low-index directions, then surface
-atoms added with p ∝ exp(N/T) (eq. 6.18). Columns are then removed, shortened and set apart at random, because a
-network that only ever saw complete particles fills a gap in from context (thesis Fig. 6.24).
+The shapes follow Madsen's thesis 6.4.2: a seed crystal from random planes in the low-index directions, then
+surface atoms added with p ∝ exp(N/T) (eq. 6.18). Columns are then removed, shortened and set apart at random,
+because a network that only ever saw complete particles fills a gap in from context (thesis Fig. 6.24).
 """
 
 from __future__ import annotations
 
 import itertools
+from typing import cast
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.data import atomic_numbers, reference_states
 from ase.optimize import FIRE
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from napari_atomcount.physics.specimens.specimen import Specimen
+
+Points = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
 
 
 class NanoparticleSettings(BaseModel):
@@ -93,14 +99,20 @@ def nanoparticle(rng: np.random.Generator, settings: NanoparticleSettings | None
     atoms.pbc = True
     atoms.positions[:, :2] += s.cell_A / 2
     atoms.center(axis=2)
-    notes = {"element": element, "diameter_A": diameter, "tilt_deg": tilt, "twin": twin, "relaxed": relaxed}
+    notes: dict[str, float | int | str | bool] = {
+        "element": element,
+        "diameter_A": diameter,
+        "tilt_deg": tilt,
+        "twin": twin,
+        "relaxed": relaxed,
+    }
     return Specimen(atoms, column, notes)
 
 
 EMT_ELEMENTS = frozenset({"Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt"})
 
 
-def lattice_110(a: float, width: float, height: float) -> np.ndarray:
+def lattice_110(a: float, width: float, height: float) -> Points:
     """Points of an fcc lattice with [110] along z, [001] along x and [1-10] along y, centred on the origin.
 
     Parameters
@@ -120,7 +132,7 @@ def lattice_110(a: float, width: float, height: float) -> np.ndarray:
     return np.concatenate([grid * step, (grid + 0.5) * step])
 
 
-def twinned(points: np.ndarray, a: float, offset: float) -> np.ndarray:
+def twinned(points: Points, a: float, offset: float) -> Points:
     """Replace the crystal on one side of a (111) plane, which contains the beam, by its mirror image.
 
     Parameters
@@ -141,7 +153,7 @@ def twinned(points: np.ndarray, a: float, offset: float) -> np.ndarray:
     return np.concatenate([below, mirrored[depth < -1e-3 * a]])
 
 
-def random_facets(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
+def random_facets(points: Points, radius: float, rng: np.random.Generator) -> Mask:
     """Cut a random polyhedron by {100}, {110} and {111} planes, each face at a distance of its own.
 
     Parameters
@@ -156,9 +168,8 @@ def random_facets(points: np.ndarray, radius: float, rng: np.random.Generator) -
     numpy.ndarray, shape (n,), bool
     """
     centre = rng.uniform(-0.15, 0.15, 3) * radius
-    axes = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt(
-        [[1], [2], [2]]
-    )  # rows: x, y, z of our setting
+    # rows: x, y, z of our setting
+    axes = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt([[1], [2], [2]])
     mean = {"100": rng.uniform(0.8, 1.15), "110": rng.uniform(0.95, 1.3), "111": rng.uniform(0.8, 1.05)}
     inside = np.linalg.norm(points - centre, axis=1) < 1.05 * radius
     for indices in itertools.product((-1, 0, 1), repeat=3):
@@ -168,10 +179,10 @@ def random_facets(points: np.ndarray, radius: float, rng: np.random.Generator) -
         normal = axes @ np.array(indices) / np.linalg.norm(indices)
         inside &= (points - centre) @ normal < radius * mean[family] * rng.uniform(0.75, 1.1)
     thin = rng.uniform(0.55, 1.0) if rng.random() < 0.4 else 1.0  # flattened along the beam
-    return inside & (np.abs(points[:, 2] - centre[2]) < thin * radius)
+    return np.asarray(inside & (np.abs(points[:, 2] - centre[2]) < thin * radius))
 
 
-def neighbour_table(points: np.ndarray, distance: float) -> np.ndarray:
+def neighbour_table(points: Points, distance: float) -> Index:
     """Nearest neighbours of every lattice point, padded with n (one past the last point).
 
     Returns
@@ -179,13 +190,13 @@ def neighbour_table(points: np.ndarray, distance: float) -> np.ndarray:
     numpy.ndarray, shape (n, 12), int
     """
     found, index = cKDTree(points).query(points, k=13, distance_upper_bound=1.12 * distance)
-    return np.where(np.isfinite(found), index, len(points))[:, 1:]
+    return np.asarray(np.where(np.isfinite(found), index, len(points))[:, 1:], dtype=np.int64)
 
 
 def grow(
-    occupied: np.ndarray, neighbours: np.ndarray, number: int, temperature: float, rng: np.random.Generator
+    occupied: Mask, neighbours: Index, number: int, temperature: float, rng: np.random.Generator
 ) -> None:
-    """Add atoms at free lattice points with p ∝ exp(N/T), N the occupied neighbours (thesis eq. 6.18), in place."""
+    """Add atoms at free lattice points, p ∝ exp(N/T) with N occupied neighbours (eq. 6.18), in place."""
     coordination = occupied[neighbours].sum(1)
     batch = max(1, number // 40)  # a few atoms at a time, coordination renewed after each batch
     for _ in range(0, number, batch):
@@ -198,7 +209,7 @@ def grow(
         coordination = occupied[neighbours].sum(1)
 
 
-def column_index(points: np.ndarray, tolerance_A: float = 0.4) -> np.ndarray:
+def column_index(points: Points, tolerance_A: float = 0.4) -> Index:
     """Number the columns: lattice points with the same projection share an index."""
     tree = cKDTree(points[:, :2])
     index = np.full(len(points), -1)
@@ -211,19 +222,15 @@ def column_index(points: np.ndarray, tolerance_A: float = 0.4) -> np.ndarray:
 
 
 def disturb_surface(
-    occupied: np.ndarray,
-    points: np.ndarray,
-    column: np.ndarray,
-    neighbours: np.ndarray,
-    rng: np.random.Generator,
+    occupied: Mask, points: Points, column: Index, neighbours: Index, rng: np.random.Generator
 ) -> None:
-    """Remove and shorten columns at the particle's outline, add adatom columns and half-filled rows, in place."""
+    """Remove and shorten columns of the outline, add adatom columns and half-filled rows, in place."""
     full = occupied[:-1]
     height = np.bincount(column, weights=full)
-    centre_of = (
-        np.array([np.bincount(column, weights=points[:, k]) for k in (0, 1)]).T / np.bincount(column)[:, None]
-    )
-    reach = cKDTree(centre_of).query_ball_point(centre_of, 1.3 * nearest_distance(points, neighbours))
+    atoms_in = np.bincount(column)
+    centre_of = np.column_stack([np.bincount(column, weights=points[:, k]) / atoms_in for k in (0, 1)])
+    radius = 1.3 * nearest_distance(points, neighbours)
+    reach = cast("list[list[int]]", list(cKDTree(centre_of).query_ball_point(centre_of, radius)))
     taken = height > 0
     around = np.array([taken[r].sum() - taken[i] for i, r in enumerate(reach)])
     most = np.array([len(r) - 1 for r in reach]).max()
@@ -253,15 +260,13 @@ def disturb_surface(
                 full[order[max(1, round(keep * len(order))) :]] = False
 
 
-def pick(candidates: np.ndarray, rng: np.random.Generator, largest_share: float) -> np.ndarray:
+def pick(candidates: Index, rng: np.random.Generator, largest_share: float) -> Index:
     """Draw a random subset of at most the given share of the candidates."""
     number = int(rng.uniform(0, largest_share) * len(candidates) + rng.random())
-    return rng.choice(candidates, size=min(number, len(candidates)), replace=False)
+    return np.asarray(rng.choice(candidates, size=min(number, len(candidates)), replace=False))
 
 
-def remove_part(
-    full: np.ndarray, members: np.ndarray, points: np.ndarray, rng: np.random.Generator, *, whole: bool
-) -> None:
+def remove_part(full: Mask, members: Index, points: Points, rng: np.random.Generator, *, whole: bool) -> None:
     """Empty a column, or take atoms from one of its ends, in place."""
     members = members[full[members]]
     order = members[np.argsort(points[members, 2])]
@@ -270,20 +275,20 @@ def remove_part(
     full[order if whole else order[: rng.integers(1, max(2, len(order)))]] = False
 
 
-def single_atoms(occupied: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+def single_atoms(occupied: Mask, neighbours: Index) -> Mask:
     """Atoms without any neighbour, which would float in vacuum."""
-    return occupied[:-1] & (occupied[neighbours].sum(1) == 0)
+    return np.asarray(occupied[:-1] & (occupied[neighbours].sum(1) == 0))
 
 
-def nearest_distance(points: np.ndarray, neighbours: np.ndarray) -> float:
+def nearest_distance(points: Points, neighbours: Index) -> float:
     """Distance between nearest lattice points, Å."""
     known = neighbours[:, 0] < len(points)
     return float(np.median(np.linalg.norm(points[known] - points[neighbours[known, 0]], axis=1)))
 
 
 def add_isolated_columns(
-    atoms: Atoms, column: np.ndarray, a: float, cell_A: float, rng: np.random.Generator
-) -> tuple[Atoms, np.ndarray]:
+    atoms: Atoms, column: Index, a: float, cell_A: float, rng: np.random.Generator
+) -> tuple[Atoms, Index]:
     """Set zero to four columns apart from the particle, anywhere at least 3.2 Å from other columns."""
     placed = atoms.positions[:, :2]
     symbol = atoms.get_chemical_symbols()[0]
@@ -309,4 +314,4 @@ def orient(atoms: Atoms, tilt_deg: float, rng: np.random.Generator) -> None:
     axis = np.array([np.cos(direction), np.sin(direction), 0.0])
     tilt = Rotation.from_rotvec(np.deg2rad(tilt_deg) * axis)
     centre = atoms.positions.mean(0)
-    atoms.positions = (tilt * spin).apply(atoms.positions - centre) + [0.0, 0.0, centre[2]]
+    atoms.positions = (tilt * spin).apply(atoms.positions - centre) + np.array([0.0, 0.0, centre[2]])

@@ -1,4 +1,4 @@
-"""A specimen: atoms in the beam direction z, and which of them form the atomic columns that can be counted."""
+"""A specimen: atoms in the beam direction z, and which of them form the atomic columns to be counted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from ase import Atoms
+from numpy.typing import NDArray
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Specimen:
     """
 
     atoms: Atoms
-    column: np.ndarray
+    column: NDArray[np.int64]
     notes: dict[str, float | int | str | bool] = field(default_factory=dict)
 
     def columns(self) -> pd.DataFrame:

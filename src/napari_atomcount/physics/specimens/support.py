@@ -1,4 +1,4 @@
-"""What lies under or beside a particle: amorphous films and the edge of a crystalline oxide, without countable columns."""
+"""What lies under or beside a particle, without countable columns: amorphous films, the edge of an oxide."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def crystalline_edge(rng: np.random.Generator, cell_A: float, depth_A: float, th
     block.positions -= block.positions.mean(0)
     onto = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt([[1], [2], [2]])
     spin = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
-    points = spin.apply(block.positions @ onto.T) + [cell_A / 2, cell_A / 2, 0]
+    points = spin.apply(block.positions @ onto.T) + np.array([cell_A / 2, cell_A / 2, 0])
     rough = depth_A + rng.normal(scale=0.5, size=len(points))
     inside = (points[:, 0] > 0) & (points[:, 0] < rough) & (points[:, 1] > 0) & (points[:, 1] < cell_A)
     inside &= np.abs(points[:, 2]) < thickness_A / 2

@@ -82,8 +82,11 @@ def analyze(
             movie = open_movie(path, dataset=dataset, channel=channel)
             movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
             own = settings.model_copy(update={"frames": _clip(span, movie)})
-            run_movie(movie, card, own, folder, maps=maps, command=_command())
-            say(f"{path}: {folder}")
+            found = run_movie(movie, card, own, folder, maps=maps, command=_command())
+            say(
+                f"{path}: {len(found.columns)} columns in {len(found.frame)} frames, "
+                f"{len(found.sites)} sites, {len(found.events)} events; {folder}"
+            )
         except AtomcountError as error:
             if len(paths) == 1:
                 raise

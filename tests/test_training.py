@@ -1,4 +1,4 @@
-"""Smoke test of a whole training in miniature: it learns, stops, goes on, and makes a model that can be loaded."""
+"""Smoke test of a training in miniature: it learns, stops, goes on, and makes a model that can be loaded."""
 
 import json
 
@@ -9,7 +9,8 @@ from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
-from napari_atomcount.training import TrainingRecipe, TrainingSettings, train
+from napari_atomcount.training import train
+from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
 
 def fixed(value):
@@ -26,19 +27,38 @@ def recipe():
             elements={"Au": 1.0}, diameter_A=(10, 12), cell_A=25.6, tilt_deg=(0, 1), relax=0, twin=0, rough=0
         ),
         surroundings=Surroundings(film=0, edge=0),
-        regimes=[Regime(optics={"defocus_nm": fixed(8.0), "cs_um": fixed(-10.0), "focal_spread_nm": fixed(2.9)})],
+        regimes=[
+            Regime(optics={"defocus_nm": fixed(8.0), "cs_um": fixed(-10.0), "focal_spread_nm": fixed(2.9)})
+        ],
         detector=Detector(
-            dose_e_per_A2=fixed(1e4), mtf_c1=fixed(0.05), mtf_c2=fixed(0.5), mtf_c3=fixed(2.5), camera_pixel_A=fixed(0.2)
+            dose_e_per_A2=fixed(1e4),
+            mtf_c1=fixed(0.05),
+            mtf_c2=fixed(0.5),
+            mtf_c3=fixed(2.5),
+            camera_pixel_A=fixed(0.2),
         ),
         network=UNetConfig(widths=(8, 16), blocks=1, counts=8),
         training=TrainingSettings(
-            images=200, batch=4, crop=96, snapshots=1, validation_images=4, validate_every=100, learning_rate=5e-3
+            images=200,
+            batch=4,
+            crop=96,
+            snapshots=1,
+            validation_images=4,
+            validate_every=100,
+            learning_rate=5e-3,
         ),
         domain=Domain(
-            materials=["Au"], zone_axis="110", kv=(295, 305), pixel_size_nm=(0.01, 0.025), dose_e_per_A2=(1e3, 1e5),
-            defocus_nm=(8, 8), cs_um=(-10, -10), tilt_deg=(0, 1), words="test",
+            materials=["Au"],
+            zone_axis="110",
+            kv=(295, 305),
+            pixel_size_nm=(0.01, 0.025),
+            dose_e_per_A2=(1e3, 1e5),
+            defocus_nm=(8, 8),
+            cs_um=(-10, -10),
+            tilt_deg=(0, 1),
+            words="test",
         ),
-    )  # fmt: skip
+    )
 
 
 def log_of(folder):

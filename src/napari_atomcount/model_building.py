@@ -17,12 +17,14 @@ from scipy.optimize import isotonic_regression, linear_sum_assignment, minimize_
 from scipy.spatial import cKDTree
 
 from napari_atomcount import __version__
+from napari_atomcount.checkpoints import save_atomically
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import Calibration, ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
 from napari_atomcount.physics.recipe import WaveBank, expose
 from napari_atomcount.records.errors import ModelError
-from napari_atomcount.training import VALIDATION_FIRST, TrainingRecipe, save_atomically, train
+from napari_atomcount.training import VALIDATION_FIRST, train
+from napari_atomcount.training_recipe import TrainingRecipe
 
 #: A peak within this distance of a true column is that column, nm.
 MATCH_NM = 0.08

@@ -1,0 +1,87 @@
+"""The state of a training on disk: averaged weights, and all that a killed training needs to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from napari_atomcount.networks.unet import UNet
+from napari_atomcount.records.errors import InputError
+from napari_atomcount.training_recipe import TrainingRecipe
+
+
+class Averaged:
+    """Running average of a network's weights, with a short memory at the start."""
+
+    def __init__(self, net: UNet, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.state = {k: v.detach().clone() for k, v in net.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, net: UNet) -> None:
+        """Take in the weights after one step."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, value in net.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[name].lerp_(value, 1 - decay)
+            else:
+                self.state[name].copy_(value)
+
+
+def checkpoint(
+    out: Path,
+    net: UNet,
+    average: Averaged,
+    optimiser: torch.optim.Optimizer,
+    recipe: TrainingRecipe,
+    seen: int,
+    best: float,
+) -> None:
+    """Write everything that a resumed training needs, as one safetensors file."""
+    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state.items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
+    kept = {"seen": seen, "best": best, "steps": average.steps, "recipe": recipe.model_dump(mode="json")}
+    save_atomically(tensors, out / "checkpoint.safetensors", {"state": json.dumps(kept)})
+
+
+def restore(
+    out: Path, net: UNet, average: Averaged, optimiser: torch.optim.Optimizer, recipe: TrainingRecipe
+) -> tuple[int, float]:
+    """Take up the last checkpoint if there is one: (images seen, best validation loss)."""
+    path = out / "checkpoint.safetensors"
+    if not path.exists():
+        return 0, float("inf")
+    with safe_open(path, "pt") as file:
+        kept = json.loads(file.metadata()["state"])
+    if kept["recipe"]["network"] != recipe.network.model_dump(mode="json"):
+        raise InputError(f"{out} holds the training of another network; choose another folder or remove it.")
+    tensors = load_file(path)
+    net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
+    average.state = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
+    average.steps = kept["steps"]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, field = name.split(".", 2)
+            state.setdefault(int(index), {})[field] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return int(kept["seen"]), float(kept["best"])
+
+
+def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write to a temporary file, flush to disk, rename."""
+    temporary = path.with_suffix(".tmp")
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,127 @@
+"""What a network is trained towards: batches of images, their truth as dense maps, and the losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_atomcount.networks.normalise import normalise
+from napari_atomcount.physics.recipe import Scene, WaveBank, expose
+from napari_atomcount.training_recipe import TrainingRecipe
+
+
+@dataclass
+class Batch:
+    """Normalised images and the truth as dense maps."""
+
+    image: Tensor  # (B, 1, Y, X)
+    heat: Tensor  # (B, h, w), 0…1
+    core: Tensor  # (B, h, w), weight of the count and position losses
+    count: Tensor  # (B, h, w), int: 1…K at the core of a column, 0 elsewhere
+    offset: Tensor  # (B, 2, h, w), to the nearest column, map px
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch on another device."""
+    return Batch(*(getattr(batch, name).to(device) for name in ("image", "heat", "core", "count", "offset")))
+
+
+def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator, size: int) -> Batch:
+    """Draw scenes, expose, crop and normalise them, and draw their targets."""
+    t = recipe.training
+    scenes = [bank.scene(rng, snapshots=t.snapshots) for _ in range(size)]
+    images = expose(recipe, scenes, rng)
+    detected = images.detected
+    n = detected.shape[-1]
+    crop = min(t.crop, n // recipe.network.stride * recipe.network.stride)
+    corner = rng.integers(0, n - crop + 1, 2)
+    window = detected[:, corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
+    # the network is told the recipe's pixel size even where the true one differs: calibrations do
+    x = normalise(window, recipe.pixel_A)
+    x = x * torch.from_numpy(np.exp(rng.normal(0, t.contrast_jitter, (size, 1, 1))).astype(np.float32))
+    maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
+    heat, core, count, offset = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
+    return Batch(x[:, None], heat, core, count, offset)
+
+
+def target_maps(
+    recipe: TrainingRecipe, scene: Scene, pixel_A: float, corner: NDArray[np.int64], crop: int
+) -> tuple[NDArray[Any], ...]:
+    """Smoothed target (thesis eq. 6.7), core weight, count and offset on the network's map."""
+    factor = recipe.network.unshuffle
+    size = crop // factor
+    position = np.stack([scene.y_A, scene.x_A], 1) / pixel_A - corner
+    position = (position + 0.5) / factor - 0.5  # centres of image pixels -> centres of map pixels
+    near = ((position > -2) & (position < size + 1)).all(1)
+    position, number = position[near], scene.count[near]
+    if not len(position):
+        empty = np.zeros((size, size), np.float32)
+        return empty, empty, empty.astype(np.int64), np.zeros((2, size, size), np.float32)
+    grid = np.arange(size)
+    dy = position[:, 0, None] - grid  # (N, size)
+    dx = position[:, 1, None] - grid
+    map_A = recipe.pixel_A * factor
+    radius, edge = recipe.training.target_A / map_A, recipe.training.target_edge_A / map_A
+    best = np.full((size, size), np.inf, np.float32)
+    owner = np.zeros((size, size), np.int64)
+    for k in range(len(position)):  # nearest column of each pixel, within a small window
+        ys = slice(*np.clip([round(position[k, 0]) - 3, round(position[k, 0]) + 4], 0, size))
+        xs = slice(*np.clip([round(position[k, 1]) - 3, round(position[k, 1]) + 4], 0, size))
+        distance = dy[k, ys, None] ** 2 + dx[k, None, xs] ** 2
+        closer = distance < best[ys, xs]
+        best[ys, xs] = np.where(closer, distance, best[ys, xs])
+        owner[ys, xs] = np.where(closer, k, owner[ys, xs])
+    beyond = np.clip(np.sqrt(best) - radius, 0, None)
+    heat = np.exp(-(beyond**2) / (2 * edge**2)).astype(np.float32)
+    core = np.where(heat > 0.05, heat, 0).astype(np.float32)
+    count = np.where(core > 0, np.clip(number[owner], 1, max(recipe.network.counts, 1)), 0)
+    index = np.meshgrid(grid, grid, indexing="ij")
+    offset = np.stack([np.where(core > 0, position[owner, k] - index[k], 0) for k in (0, 1)]).astype(
+        np.float32
+    )
+    return heat, core, count.astype(np.int64), offset
+
+
+def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 1.0) -> dict[str, Tensor]:
+    """Weighted cross-entropy of the column map, ordinal one of the count, likelihood of the position.
+
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+        Weights and widths.
+    output : torch.Tensor, shape (B, channels, h, w)
+        Heads of the network, in :class:`~napari_atomcount.networks.unet.UNet`'s order.
+    batch : Batch
+        The truth, on the output's device.
+    share : float
+        How much of the training is over, 0…1: the count's target narrows with it.
+    """
+    t = recipe.training
+    column, offset, log_sigma = output[:, 0], output[:, 1:3], output[:, 3].clamp(-5, 2)
+    # by place, not by label: a missing column in a particle weighs as much as a present one, so that the map
+    # is a probability
+    width = 2 * round(6.0 / (recipe.pixel_A * recipe.network.unshuffle) / 2) + 1
+    among = F.avg_pool2d(batch.heat[:, None], width, 1, width // 2)[:, 0]
+    weight = 1 + t.near_weight * (6 * among).clamp(max=1)
+    heat = (F.binary_cross_entropy_with_logits(column, batch.heat, reduction="none") * weight).mean()
+    entropy = F.binary_cross_entropy(batch.heat, batch.heat, reduction="none").mul(weight).mean()
+    total = batch.core.sum().clamp(min=1)
+    squared = ((offset - batch.offset) ** 2).sum(1)
+    position = ((squared * torch.exp(-2 * log_sigma) / 2 + 2 * log_sigma) * batch.core).sum() / total
+    result = {"heat": (heat - entropy) * 8, "position": position * 0.05}
+    counts = recipe.network.counts
+    if counts:
+        logits = output[:, -counts:]
+        levels = torch.arange(1, counts + 1, dtype=torch.float32)
+        sigma = t.count_sigma_end + (t.count_sigma - t.count_sigma_end) * max(0.0, 1 - share / 0.6)
+        target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * sigma**2))
+        target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)
+        ordinal = -(target * F.log_softmax(logits, 1)).sum(1)
+        result["count"] = (ordinal * batch.core).sum() / total * 0.4
+    return result

@@ -1,0 +1,57 @@
+"""Recipe of a training: the images, the network that learns from them, and how it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from napari_atomcount.networks.card import Domain
+from napari_atomcount.networks.unet import UNetConfig
+from napari_atomcount.physics.recipe import Recipe
+from napari_atomcount.records.errors import InputError
+
+
+class TrainingSettings(BaseModel):
+    """How a network is trained."""
+
+    images: int = Field(
+        90_000, ge=100, description="training images in all; the learning rate falls to zero there"
+    )
+    batch: int = Field(16, ge=1)
+    crop: int = Field(224, ge=32, description="side of the training images, px")
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = 1e-4
+    warmup: float = Field(0.03, description="share of the images with rising learning rate")
+    average: float = Field(0.999, description="decay of the running average of the weights, per step")
+    snapshots: int = Field(
+        2, ge=1, description="thermal snapshots per image, drawn from those of the particle"
+    )
+    contrast_jitter: float = Field(0.04, description="relative spread of the contrast")
+    target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
+    target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
+    near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")
+    count_sigma: float = Field(0.55, description="ordinal smoothing of the count at the start, atoms")
+    count_sigma_end: float = Field(
+        0.2, description="and from 60 % of the images on: then the score is proper"
+    )
+    validation_images: int = 192
+    validate_every: int = 4_000
+
+
+class TrainingRecipe(Recipe):
+    """A recipe of images with the network that learns from them."""
+
+    network: UNetConfig = UNetConfig()
+    training: TrainingSettings = TrainingSettings()
+    domain: Domain | None = Field(
+        None, description="where the trained model may be used; needed for its card"
+    )
+
+
+def load_recipe(path: Path) -> TrainingRecipe:
+    """Read a recipe file; InputError says what is wrong with it."""
+    try:
+        return TrainingRecipe.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a recipe that can be used: {error}") from error

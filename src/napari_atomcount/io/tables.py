@@ -101,11 +101,33 @@ def write_table(table: pd.DataFrame, schema: Schema, out: Path) -> None:
         If the table breaks its schema.
     """
     table = tables.validate(tables.conform(table, schema), schema)
-    with whole_file(out / f"{schema.name}.parquet") as partial:
-        pq.write_table(_to_arrow(table, schema), partial)
+    write_parquet(table, schema, out / f"{schema.name}.parquet")
     flat = table.drop(columns=[f.name for f in schema.fields if f.dtype == "list" and f.name in table])
     with whole_file(out / f"{schema.name}.csv") as partial:
         flat.to_csv(partial, index=False, na_rep="NaN", encoding="utf-8", lineterminator="\n")
+
+
+def write_parquet(table: pd.DataFrame, schema: Schema, path: Path) -> None:
+    """Write a table that holds to its schema as one Parquet file, units and descriptions included."""
+    with whole_file(path) as partial:
+        pq.write_table(_to_arrow(table, schema), partial)
+
+
+def read_parquet(path: Path, schema: Schema) -> pd.DataFrame:
+    """Read a Parquet file and check it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    TableError
+        If it breaks its schema.
+    """
+    try:
+        table = pq.read_table(path).to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as err:
+        raise InputError(f"{path} cannot be read: it is missing or damaged.") from err
+    return tables.validate(tables.conform(table, schema), schema)
 
 
 def read_table(out: Path, schema: Schema) -> pd.DataFrame:

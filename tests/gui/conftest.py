@@ -22,7 +22,7 @@ from napari_atomcount.records.movie import Movie
 
 PIXEL_NM = 0.02
 SIDE = 96
-FRAMES = 10
+FRAMES = 16
 HOPPER = (31.0, 31.0)  # y, x px of the column that comes and goes
 MANY = 1000  # more frames than any test has
 
@@ -42,7 +42,7 @@ def dots(seed: int = 0, name: str = "dots") -> Movie:
     frames = []
     for t in range(FRAMES):
         there = np.ones(len(spots))
-        there[0] = float(not 3 <= t < 6)
+        there[0] = float(not 5 <= t < 11)
         frames.append(rng.poisson(20 + 60 * np.tensordot(there, spots, 1)))
     calibration = Calibration().updated("file", pixel_size_nm=(PIXEL_NM, PIXEL_NM), frame_time_s=0.5)
     return Movie(np.array(frames, np.uint16), calibration.updated("assumed", dose_e_per_A2=310.0), name)

@@ -7,8 +7,20 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QTableView,
+)
 
-HOPPER = (31.0, 31.0)
+HOPPER = (31.0, 31.0)  # y, x px of the column that is away in frames 5 to 10
+ALL = 16 * 16 - 6  # columns of the movie
 
 
 def test_opening_the_dock_imports_nothing_heavy():
@@ -33,14 +45,14 @@ def test_empty_desk_says_what_to_do(desk):
 def test_from_movie_to_trace(desk, movie, tmp_path, monkeypatch):
     """The main job with the mouse: run, follow, click the hopping column, click into its trace, save."""
     desk.show(movie)
-    assert "10 frames · 96 × 96 px" in desk.widget("movie_facts").text()
+    assert "16 frames · 96 × 96 px" in desk.widget("movie_facts").text()
     assert desk.widget("pixel_size_nm_source").text() == "✓ from file"
     assert desk.widget("dose_e_per_A2_source").text() == "≈ assumed"
 
     desk.click("run_all")
     desk.wait_idle()
     columns = desk.layer("columns")
-    assert len(columns.data) == 16 * 10 - 3
+    assert len(columns.data) == ALL
     assert columns.features["count"].dtype == float  # whole numbers would become a cycle of categories
     assert [str(unit) for unit in columns.units] == ["second", "nanometer", "nanometer"]
     assert np.allclose(columns.scale, desk.layer("dots").scale)
@@ -50,21 +62,21 @@ def test_from_movie_to_trace(desk, movie, tmp_path, monkeypatch):
     assert desk.layer("confidence").data[0].max() > 0.9
 
     analysis = desk.dock.model.analysis
-    assert [(e.frame, e.kind) for e in analysis.events.itertuples()] == [(3, "vanish"), (6, "appear")]
+    assert [(e.frame, e.kind) for e in analysis.events.itertuples()] == [(5, "vanish"), (11, "appear")]
     desk.click_image(*HOPPER)
     trace = desk.dock.trace.trace
     assert trace is not None
-    assert trace.events == ((3, "vanish"), (6, "appear"))
-    assert np.nanargmax(trace.probability[4]) == 0
-    assert np.nanargmax(trace.probability[8]) >= 1
+    assert trace.events == ((5, "vanish"), (11, "appear"))
+    assert np.nanargmax(trace.probability[7]) == 0
+    assert np.nanargmax(trace.probability[13]) >= 1
     assert desk.dock.trace.plot.isVisible()
 
     plot = desk.dock.trace.plot
     desk.qtbot.wait(50)
     place = plot.mapFromScene(plot.getViewBox().mapViewToScene(plot.plotItem.vb.viewRect().center()))
     QTest.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(place.x(), place.y()))
-    desk.wait(lambda: desk.dock.layers.frame in (4, 5))
-    assert f"frame {desk.dock.layers.frame} / 9" in desk.viewer.canvas.overlays.text.text
+    desk.wait(lambda: desk.dock.layers.frame in (7, 8))
+    assert f"frame {desk.dock.layers.frame} / 15" in desk.viewer.canvas.overlays.text.text
 
     overlay = desk.widget("overlay")
     overlay.setFocus()
@@ -99,7 +111,7 @@ def test_one_frame_then_the_others(desk, movie):
     assert desk.dock.model.analysis is None
     desk.click("run_all")
     desk.wait_idle()
-    assert len(desk.run.frames) == 10
+    assert len(desk.run.frames) == 16
     assert desk.run.columns["column_id"].is_unique
 
 
@@ -110,13 +122,13 @@ def test_each_model_has_its_own_results(desk, movie):
     desk.dock.network.choice.setCurrentIndex(1)
     desk.dock.network.choice.activated.emit(1)
     assert desk.run is None
-    assert "columns" not in desk.viewer.layers
+    assert len(desk.layer("columns").data) == 0
     desk.click("run_frame")
     desk.wait_idle()
     assert len(desk.layer("columns").data) == 16
     assert (desk.layer("columns").features["count"] == -1).all()
     desk.dock.network.choice.activated.emit(0)
-    assert len(desk.layer("columns").data) == 16 * 10 - 3
+    assert len(desk.layer("columns").data) == ALL
 
 
 def test_typed_pixel_size_rescales_the_view(desk, movie):
@@ -136,3 +148,22 @@ def test_without_pixel_size_the_network_waits(desk, movie):
     assert not desk.widget("run_all").isEnabled()
     assert "pixel size is not known" in desk.widget("movie_warning").text()
     assert [str(unit) for unit in desk.layer("dots").units] == ["second", "pixel", "pixel"]
+
+
+def test_every_widget_has_a_stable_name(desk):
+    kinds = (QLabel, QPushButton, QComboBox, QLineEdit, QAbstractSpinBox, QProgressBar, QTableView, QFrame)
+    for part in (desk.dock, desk.dock.trace):
+        widgets = [widget for kind in kinds for widget in part.findChildren(kind)]
+        names = {widget.objectName() for widget in widgets if not _is_qts_own(widget)}
+        assert all(name.startswith("atomcount_") for name in names), names
+
+
+def _is_qts_own(widget) -> bool:
+    """Parts that Qt and pyqtgraph make inside our widgets."""
+    while widget is not None:
+        if isinstance(widget.parent(), QAbstractScrollArea | QComboBox | QAbstractSpinBox):
+            return True
+        if widget.objectName() in ("atomcount_sections", "atomcount_trace_panel"):
+            return False
+        widget = widget.parent()
+    return True

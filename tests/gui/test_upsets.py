@@ -24,7 +24,7 @@ def test_stop_keeps_what_is_done(running):
     assert 2 <= done <= 3
     assert len(running.layer("columns").data) == len(running.run.columns) > 0
     assert running.dock.model.analysis is None
-    assert f"Run the other {10 - done}" in running.widget("run_all").text()
+    assert f"Run the other {16 - done}" in running.widget("run_all").text()
     running.click("follow")
     running.wait_idle()
     assert len(running.dock.model.analysis.frame) == done
@@ -40,7 +40,7 @@ def test_layers_come_and_go_during_a_run(running):
     running.go_on()
     running.wait_idle()
     assert len(own.data) == 2
-    assert len(running.layer("mine").data) == 16 * 10 - 3
+    assert len(running.layer("mine").data) == 16 * 16 - 6
     assert running.dock.model.analysis is not None
     assert "column labels" in viewer.layers  # made again for the analysis
 

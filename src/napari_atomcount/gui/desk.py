@@ -60,6 +60,7 @@ class AtomCountDock(QWidget):
 
     def _lay_out(self) -> None:
         inner = QWidget()
+        inner.setObjectName("atomcount_sections")
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 4, 6, 4)
         for section in (self.movie, self.network, self.time, self.export):

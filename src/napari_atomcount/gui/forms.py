@@ -65,6 +65,7 @@ class CalibrationField(QWidget):
         self.setObjectName(f"atomcount_{name}")
         self._label, self._unit, self._most, self._shown = label, unit, most, ""
         caption = QLabel(label)
+        caption.setObjectName(f"atomcount_{name}_caption")
         caption.setMinimumWidth(style.CAPTION_WIDTH)
         self.line = QLineEdit()
         self.line.setObjectName(f"atomcount_{name}_value")
@@ -73,6 +74,7 @@ class CalibrationField(QWidget):
         self.line.setAccessibleName(f"{label} in {unit}")
         self.line.setMaximumWidth(130)
         unit_label = QLabel(unit)
+        unit_label.setObjectName(f"atomcount_{name}_unit")
         unit_label.setMinimumWidth(38)
         self.source = QLabel()
         self.source.setObjectName(f"atomcount_{name}_source")
@@ -149,6 +151,7 @@ class Section(QFrame):
         self.header.setCursor(Qt.CursorShape.PointingHandCursor)
         self.header.mousePressEvent = lambda _event: self.set_open(not self.is_open)  # type: ignore[method-assign]
         self.content = QWidget()
+        self.content.setObjectName(f"atomcount_section_{name}_content")
         self.body = QVBoxLayout(self.content)
         self.body.setContentsMargins(10, 2, 2, 8)
         self.body.setSpacing(5)

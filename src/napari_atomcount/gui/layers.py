@@ -104,6 +104,7 @@ class ResultLayers:
         keywords = self._geometry().keywords()
         if self.get(CONFIDENCE) is None:
             self._make_confidence(run)
+        self._place_confidence(run)
         if self.get(LABELS) is None:
             lazy = LazyFrames(movie.shape, np.int32, self._draw_labels)
             self._add(LABELS, "labels", data=lazy, visible=False, opacity=0.6, **keywords)
@@ -138,15 +139,22 @@ class ResultLayers:
             self._add(SELECTED, "points", data=np.zeros((0, 2)), border_width=0.12, **ring, **flat)
 
     def _make_confidence(self, run: Run) -> None:
-        height, width = run.store.shape[-2:]
-        lazy = LazyFrames((run.n_frames, height, width), np.float32, self._confidence_frame)
         colours = Colormap(palette.colour_table(palette.CONFIDENCE_MAP), name="atomcount confidence")
         look = {"contrast_limits": (0.0, 1.0), "colormap": colours, "blending": "additive", "visible": False}
-        keywords = {**self._geometry().keywords(), **look}
-        factor = np.asarray(run.store.scale, float)
-        keywords["scale"] = tuple(np.array(keywords["scale"]) * (1.0, *factor))
-        layer = self._add(CONFIDENCE, "image", data=lazy, **keywords)
-        layer.translate = (0.0, *((0.5 * factor - 0.5) * self._geometry().scale[1:]))
+        data = LazyFrames(run.store.shape, np.float32, self._confidence_frame)
+        self._add(CONFIDENCE, "image", data=data, **look, **self._geometry().keywords())
+        self._place_confidence(run)
+
+    def _place_confidence(self, run: Run) -> None:
+        """Fit the confidence layer to the grid of a run's maps, which may differ from the last one's."""
+        layer = self.get(CONFIDENCE)
+        if layer is None:
+            return
+        if tuple(layer.data.shape) != run.store.shape:
+            layer.data = LazyFrames(run.store.shape, np.float32, self._confidence_frame)
+        geometry, factor = self._geometry(), np.asarray(run.store.scale, float)
+        geometry.apply(layer, run.store.scale)
+        layer.translate = (0.0, *((0.5 * factor - 0.5) * geometry.scale[1:]))
 
     def _add(self, role: str, kind: str, *, data, **keywords) -> Layer:
         active = self.viewer.layers.selection.active
@@ -168,6 +176,8 @@ class ResultLayers:
 
     def refresh_frame(self) -> None:
         """Draw the lazy layers anew: their contents in the current frame may have changed."""
+        if self.model.run is not None:
+            self._place_confidence(self.model.run)
         for role in (LABELS, CONFIDENCE):
             layer = self.get(role)
             if layer is not None:
@@ -229,14 +239,12 @@ class ResultLayers:
             layer = self.get(role)
             if layer is None:
                 continue
-            factor = (1.0, 1.0)
-            if role == CONFIDENCE and run is not None:
-                factor = run.store.scale
-                layer.translate = (0.0, *((0.5 * np.asarray(factor) - 0.5) * geometry.scale[1:]))
             if isinstance(layer, Points):  # discs keep their size in nm
                 layer.size = layer.size * layer.scale[-1] / geometry.scale[-1]
                 layer.current_size = layer.current_size * layer.scale[-1] / geometry.scale[-1]
-            geometry.apply(layer, factor)
+            geometry.apply(layer)
+        if run is not None:
+            self._place_confidence(run)
         self.follow_slider()
         self.show_frame(frame)
 
@@ -254,9 +262,12 @@ class ResultLayers:
         return draw_labels(run.frame_columns(frame), movie.shape[1:], radius)
 
     def _confidence_frame(self, frame: int):
-        run = self.model.run
-        assert run is not None
-        return run.store.confidence(frame)
+        run, layer = self.model.run, self._layers.get(CONFIDENCE)
+        shape = (1, 1) if layer is None else layer.data.shape[1:]
+        confidence = None if run is None else run.store.confidence(frame)
+        if confidence is None or (layer is not None and confidence.shape != shape):
+            return np.zeros(shape, np.float32)  # of another model's grid: it is put right in a moment
+        return confidence
 
 
 def drift_at(drift: pd.DataFrame, frame: int) -> np.ndarray:

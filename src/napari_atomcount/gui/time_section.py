@@ -132,7 +132,7 @@ class TimeSection(Section):
         self.table_model.set_events(
             pd.DataFrame(columns=EventTable.FIELDS) if analysis is None else analysis.events
         )
-        if analysis is not None:
+        if run is not None and analysis is not None:
             kinds = analysis.events["kind"].value_counts()
             events = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "no events"
             text = f"{len(analysis.sites)} sites in {len(analysis.frame)} frames · {events}"
@@ -153,9 +153,12 @@ class TimeSection(Section):
 def _captioned(caption: str, widget, unit: str) -> QHBoxLayout:
     row = QHBoxLayout()
     label = QLabel(caption)
+    label.setObjectName(f"{widget.objectName()}_caption")
     label.setMinimumWidth(style.CAPTION_WIDTH)
     row.addWidget(label)
     row.addWidget(widget, 1)
     if unit:
-        row.addWidget(QLabel(unit))
+        unit_label = QLabel(unit)
+        unit_label.setObjectName(f"{widget.objectName()}_unit")
+        row.addWidget(unit_label)
     return row

@@ -42,7 +42,7 @@ def site_trace(analysis: Analysis, site_id: int, counts: bool) -> Trace:
     probability = np.column_stack([1.0 - occupied, occupied[:, None] * given])
     if counts:
         probability = probability[:, : _useful_rows(probability, state)]
-    site = analysis.sites.set_index("site_id").loc[site_id]
+    site = analysis.sites[analysis.sites["site_id"] == site_id].iloc[0]
     return Trace(
         title=_title(site_id, site, counts),
         frames=np.asarray(analysis.frame, np.int64),

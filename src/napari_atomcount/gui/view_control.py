@@ -53,10 +53,11 @@ class ViewControl(QObject):
     # -- results -----------------------------------------------------------
     def on_run(self) -> None:
         """Another run is shown: its results, or none."""
-        if self.model.run is None:
-            self.layers.drop_results()
-        else:
+        if self.model.run is not None:
             self.layers.make_results()
+        elif self.model.movie is not None:  # the layers stay, empty: the user may have changed their looks
+            self.layers.refresh_columns()
+            self.layers.refresh_sites()
         self._show_legend()
 
     def on_frame_finished(self, frame: int) -> None:

@@ -22,6 +22,15 @@ def block_mean(frame: NDArray[np.floating], side: int) -> NDArray[np.float64]:
     )
 
 
+def without_gaps(frame: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The frame with the mean in pixels that are not finite; NaN where nothing is known."""
+    image = np.asarray(frame, dtype=np.float64)
+    good = np.isfinite(image)
+    if good.all():
+        return image
+    return np.where(good, image, image[good].mean() if good.any() else np.nan)
+
+
 def robust_std(values: NDArray[np.floating]) -> float:
     """Standard deviation from the median absolute deviation; NaN of nothing."""
     values = values[np.isfinite(values)]
@@ -51,8 +60,10 @@ def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[f
     if not frames or min(frames[0].shape) < 4 * BLOCK_PX:
         return None
     blocks = [block_mean(frame, BLOCK_PX) for frame in frames]
-    level = float(np.nanmedian(np.stack(blocks)))
-    if not np.isfinite(level) or level <= 0:
+    known = np.stack(blocks)
+    known = known[np.isfinite(known)]
+    level = float(np.median(known)) if len(known) else 0.0
+    if level <= 0:
         return None
     if len(blocks) > 1:
         differences = [(b - a)[np.isfinite(b - a)] for a, b in pairwise(blocks)]
@@ -67,10 +78,9 @@ def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[f
 
 def column_contrast(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
     """Standard deviation of the structure between about 0.1 and 0.5 nm over the mean; NaN without a level."""
-    image = np.asarray(frame, float)
-    image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image
+    image = without_gaps(frame)
     level = image.mean()
-    if level <= 0:
+    if not level > 0:
         return float("nan")
     small, large = ([nm / p for p in pixel_size_nm] for nm in (0.04, 0.25))
     return float((gaussian_filter(image, small) - gaussian_filter(image, large)).std() / level)
@@ -82,9 +92,8 @@ def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
     Below about 0.25 in a bright-field image, where a particle takes few electrons out of the beam; near one
     in a dark-field image, where vacuum is dark.
     """
-    image = np.asarray(frame, float)
-    image = np.where(np.isfinite(image), image, np.nanmean(image)) if not np.isfinite(image).all() else image
+    image = without_gaps(frame)
     level = image.mean()
-    if level <= 0:
+    if not level > 0:
         return float("nan")
     return float(gaussian_filter(image, [0.4 / p for p in pixel_size_nm]).std() / level)

@@ -67,7 +67,8 @@ def restore(
         raise InputError(f"{out} holds the training of another network; choose another folder or remove it.")
     tensors = load_file(path)
     net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
-    average.state = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")}
+    for name, value in average.state.items():  # in place: they stay on the network's device
+        value.copy_(tensors[f"average.{name}"])
     average.steps = kept["steps"]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

@@ -118,7 +118,7 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 
     counts = recipe.network.counts
     if counts:
         logits = output[:, -counts:]
-        levels = torch.arange(1, counts + 1, dtype=torch.float32)
+        levels = torch.arange(1, counts + 1, dtype=torch.float32, device=logits.device)
         sigma = t.count_sigma_end + (t.count_sigma - t.count_sigma_end) * max(0.0, 1 - share / 0.6)
         target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * sigma**2))
         target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)

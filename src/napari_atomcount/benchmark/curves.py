@@ -79,7 +79,7 @@ def dose_figure(result: ColumnsResult) -> Figure:
         axes[2].plot(peer["at"], peer.position_pm, "x:", markersize=3, color="0.4", label="Laplacian")
         axes[2].set(ylabel="position error per axis (pm)", ylim=(0, None))
         for ax in axes:
-            ax.set(xscale="log", xlabel="dose (e/Å²)")
+            ax.set(xscale="log", xlabel="dose (e/Å²)", xlim=(70, 1.4e5))  # also where nothing was found
             ax.legend(frameon=False, fontsize=5.5)
     return figure
 
@@ -153,6 +153,6 @@ def dynamics_figure(result: DynamicsResult) -> Figure:
         axes[0].set(ylabel="F1 of events", ylim=(0, 1.02))
         axes[1].set(ylabel="false events per 1,000 site-frames,\nstatic movies", yscale="log")
         for ax in axes:
-            ax.set(xscale="log", xlabel="dose a frame (e/Å²)")
+            ax.set(xscale="log", xlabel="dose a frame (e/Å²)", xlim=(70, 1400))
         axes[0].legend(frameon=False, fontsize=5.5)
     return figure

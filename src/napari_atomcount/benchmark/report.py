@@ -160,17 +160,8 @@ def columns_markdown(result: ColumnsResult) -> str:
     rows = result.rows[result.rows.condition != "negative"]
     table = rows[~rows.axis.isin(["tilt", "defocus", "pixel size"])]
     figures = ("precision", "recall", "position_pm", "count_exact", "count_within_one", "count_bias")
-    head = (
-        "conditions",
-        "images",
-        "columns",
-        "precision",
-        "recall",
-        "position, pm",
-        "count exact",
-        "within one",
-    )
-    head = (*head, "bias, atoms", "ECE score", "ECE count")
+    head = ["conditions", "images", "columns", "precision", "recall", "position, pm", "count exact"]
+    head += ["within one", "bias, atoms", "ECE score", "ECE count"]
     keys = ("title", "images", "columns", *figures, "ece_score", "ece_count")
     first = result.rows.iloc[0]
     lines = [

@@ -1,0 +1,121 @@
+"""The noise of an image and the filters that use it: radial power spectrum, Wiener and Gaussian pre-filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+
+#: Above this fraction of the largest frequency an image of columns holds noise only.
+NOISE_BAND = 0.7
+BINS = 48
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of an image of stationary level.
+
+    Parameters
+    ----------
+    variance : float
+        Of a pixel if the spectrum were flat at its value for low frequencies, intensity².
+    falloff : float
+        Power at the highest frequency along an axis relative to that at zero: 1 for a camera that blurs nothing.
+    """
+
+    variance: float
+    falloff: float = 1.0
+
+    def spectrum(self, shape: tuple[int, int]) -> Doubles:
+        """Variance per pixel at each frequency of an unshifted FFT, shape (Y, X); white noise is flat."""
+        q2 = (frequency(shape) / 0.5) ** 2
+        return np.asarray(self.variance * np.power(max(self.falloff, 1e-4), np.minimum(q2, 2.0)))
+
+
+def frequency(shape: tuple[int, int]) -> Doubles:
+    """Length of the spatial frequency at each place of an unshifted FFT, cycles per pixel, (Y, X)."""
+    return np.asarray(np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])[None, :]))
+
+
+def power_spectrum(image: Doubles) -> Doubles:
+    """Power per pixel of an image (Y, X) under a Hann window, so that white noise shows its variance."""
+    window = np.outer(np.hanning(image.shape[0] + 2)[1:-1], np.hanning(image.shape[1] + 2)[1:-1])
+    spectrum = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
+    return np.asarray(spectrum / (window**2).sum())
+
+
+def estimate_noise(image: Doubles, electron_level: float | None = None) -> Noise:
+    """Estimate the noise from the high frequencies, where columns have no signal.
+
+    The spectrum there is extrapolated to low frequencies as an exponential of the squared frequency, which
+    follows the modulation transfer of a camera where it matters; with a known number of electrons the level at
+    low frequencies is theirs.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        Finite intensities.
+    electron_level : float, optional
+        Variance of a pixel by the counting of electrons alone, intensity².
+    """
+    power, q = power_spectrum(image), frequency(image.shape)
+    top = 0.5
+    edges = np.linspace(NOISE_BAND * top, top, 9)
+    middle, level = [], []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        ring = power[(q >= low) & (q < high)]
+        if ring.size >= 8:
+            middle.append((low + high) / 2)
+            level.append(float(ring.mean()))
+    if not level or min(level) <= 1e-9 * float(power.max()) / power.size:
+        return Noise(electron_level or 0.0)
+    x, y = (np.array(middle) / 0.5) ** 2, np.log(level)
+    slope, origin = (float(v) for v in np.polyfit(x, y, 1))
+    slope = min(slope, 0.0)  # a camera passes no frequency better than zero
+    if slope == 0.0:
+        origin = float(y.mean())
+    variance = float(np.exp(origin)) if electron_level is None else electron_level
+    return Noise(variance, float(np.clip(np.exp(origin + slope) / variance, 1e-4, 1.0)))
+
+
+def gaussian_response(shape: tuple[int, int], sigma_px: float) -> Doubles:
+    """Fourier response (Y, X) of a Gaussian blur."""
+    return np.asarray(np.exp(-2 * (np.pi * sigma_px * frequency(shape)) ** 2))
+
+
+def wiener_response(image: Doubles, noise: Noise) -> Doubles:
+    """Fourier response (Y, X) of the radial Wiener filter, signal over signal and noise.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        Finite intensities.
+    noise : Noise
+        Of the image.
+    """
+    q = frequency(image.shape)
+    bins = np.minimum((q / 0.5 * BINS).astype(int), BINS)
+    number = np.bincount(bins.ravel(), minlength=BINS + 1)
+    power = np.bincount(bins.ravel(), power_spectrum(image).ravel(), BINS + 1) / np.maximum(number, 1)
+    floor = np.bincount(bins.ravel(), noise.spectrum(image.shape).ravel(), BINS + 1) / np.maximum(number, 1)
+    gain = np.clip(1 - floor / np.maximum(power, 1e-300), 0.0, 1.0)
+    top = int(gain.argmax())
+    gain[:top] = gain[top]  # the level and slow changes pass
+    middle = (np.arange(BINS + 1) + 0.5) * 0.5 / BINS
+    return np.interp(q, middle, gain)
+
+
+def filtered(image: Doubles, response: Doubles | None) -> Doubles:
+    """Apply a Fourier response (Y, X) to an image, its borders mirrored so that they do not meet."""
+    if response is None:
+        return image
+    padded = np.pad(image, [(0, n) for n in image.shape], mode="symmetric")
+    kernel = np.fft.fftshift(np.fft.ifft2(response).real)
+    big = np.zeros(padded.shape)
+    big[: kernel.shape[0], : kernel.shape[1]] = kernel
+    big = np.roll(big, (-(kernel.shape[0] // 2), -(kernel.shape[1] // 2)), (0, 1))
+    result = np.fft.ifft2(np.fft.fft2(padded) * np.fft.fft2(big)).real
+    return np.asarray(result[: image.shape[0], : image.shape[1]])

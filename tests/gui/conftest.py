@@ -76,6 +76,20 @@ def card(name: str = "sees-dots", counts: bool = True) -> ModelCard:
         default_threshold=0.5,
         calibration=ScoreCalibration(evidence=[-8.0, 0.0, 8.0], score=[0.0, 0.5, 1.0]),
         domain=domain,
+        scores=[
+            {
+                "condition": f"A-{dose}",
+                "title": f"{dose} e/Å²",
+                "dose_low_e_per_A2": dose,
+                "dose_high_e_per_A2": dose,
+                "precision": 0.99,
+                "recall": 0.985,
+                "position_pm": 6.4,
+                "count_exact": 0.5,
+                "count_within_one": 0.93,
+            }
+            for dose in (100, 310, 1000)
+        ],
         recipe={},
         sha256=("a" if counts else "b") * 64,
         package_version="0",
@@ -210,3 +224,9 @@ def desk(make_napari_viewer, qtbot, monkeypatch) -> Iterator[Desk]:
 def movie() -> Movie:
     """Sixteen dots, one of which hops."""
     return dots()
+
+
+@pytest.fixture
+def model_card() -> ModelCard:
+    """The card of the stand-in that counts."""
+    return card()

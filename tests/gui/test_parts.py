@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_atomcount.gui.card_words import expectation, full_text
 from napari_atomcount.gui.forms import parse_positive
 from napari_atomcount.gui.geometry import Geometry, contrast_limits
 from napari_atomcount.gui.lazy import LazyFrames, draw_labels
@@ -68,6 +69,16 @@ def test_nearest_column_within_reach():
     table = pd.DataFrame({"y": [10.0, 20.0], "x": [10.0, 10.0]})
     assert nearest(table, 19.0, 10.0, (0.02, 0.02)) == 1
     assert nearest(table, 50.0, 10.0, (0.02, 0.02)) is None
+
+
+def test_cards_say_what_to_expect_near_a_measured_dose(model_card):
+    assert expectation(model_card, 300.0).startswith("expect here: precision 99.0 %, recall 98.5 %")
+    assert "310 e/Å²" in expectation(model_card, 300.0)
+    assert expectation(model_card, 1e6) == ""
+    assert expectation(model_card, None) == ""
+    text = full_text(model_card)
+    assert "100 to 100,000 e/Å²" in text
+    assert "<script" not in full_text(model_card.model_copy(update={"licence": "<script>"}))
 
 
 def test_durations_in_words():

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
 from napari_atomcount.networks.card import ModelCard
 
-# units of the names of conditions and scores, by their ending
-UNITS = {
-    "_nm": " nm",
-    "_pm": " pm",
-    "_kv": " kV",
-    "_e_per_A2": " e/Å²",
-    "_deg": "°",
-    "_um": " µm",
-    "_mrad": " mrad",
-}
+# the figures of a score that are shown: name in the card, heading, percent or unit
+FIGURES = (
+    ("precision", "precision", "%"),
+    ("recall", "recall", "%"),
+    ("count_exact", "count exact", "%"),
+    ("count_within_one", "within one", "%"),
+    ("position_pm", "position", "pm"),
+)
+NEAR = 3.2  # doses within this factor of a measured one are taken to be like it
 
 
 def short_text(card: ModelCard) -> str:
@@ -54,26 +54,66 @@ def span(low: float, high: float) -> str:
     return ends[0] if low == high else f"{ends[0]} to {ends[1]}"
 
 
-def score_text(score: dict[str, Any]) -> str:
-    """One measurement of the card, its conditions included, as "name value unit" parts."""
-    parts = []
-    for key, value in score.items():
-        ending = next((ending for ending in UNITS if key.endswith(ending)), "")
-        name = key.removesuffix(ending).replace("_", " ")
-        if isinstance(value, list | tuple) and [type(end) for end in value] in ([int, int], [float, float]):
-            text = span(*value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            text = span(value, value)
-        else:
-            text = str(value)
-        parts.append(f"{name} {text}{UNITS.get(ending, '')}")
-    return ", ".join(parts)
+def expectation(card: ModelCard, dose_e_per_A2: float | None) -> str:
+    """What the card's own measurements lead to expect at a dose, in one line; empty where they say nothing.
+
+    Parameters
+    ----------
+    card
+        Its scores: each with ``dose_low_e_per_A2`` and ``dose_high_e_per_A2``, equal for one dose.
+    dose_e_per_A2
+        Of the movie; None: not known.
+    """
+    if dose_e_per_A2 is None:
+        return ""
+    near = []
+    for score in card.scores:
+        low, high = score.get("dose_low_e_per_A2"), score.get("dose_high_e_per_A2")
+        if low is not None and low == high:
+            near.append((abs(math.log(dose_e_per_A2 / low)), score))
+    if not near:
+        return ""
+    distance, score = min(near, key=lambda pair: pair[0])
+    if distance > math.log(NEAR):
+        return ""
+    figures = [
+        f"{heading if name != 'count_within_one' else 'count within one'} {figure(score[name], unit)}"
+        for name, heading, unit in FIGURES
+        if name in ("precision", "recall", "count_within_one") and known(score.get(name))
+    ]
+    dose = span(score["dose_low_e_per_A2"], score["dose_low_e_per_A2"])
+    return f"expect here: {', '.join(figures)} (as measured at {dose} e/Å²)" if figures else ""
+
+
+def known(value: Any) -> bool:
+    """Whether a figure is a number."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def figure(value: float, unit: str) -> str:
+    """A figure with its unit: shares in percent."""
+    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.2g} {unit}"
+
+
+def score_table(card: ModelCard) -> str:
+    """The measurements of a card as rows of a rich text table."""
+    if not card.scores:
+        return ""
+    heads = "".join(f"<th style='padding-right:6px'>{heading}</th>" for _, heading, _ in FIGURES)
+    rows = [f"<tr><th align='left' style='padding-right:6px'>measured at</th>{heads}</tr>"]
+    for score in card.scores:
+        name = escape(str(score.get("title") or score.get("condition") or ""))
+        cells = "".join(
+            f"<td align='center'>{figure(score[key], unit) if known(score.get(key)) else '–'}</td>"
+            for key, _, unit in FIGURES
+        )
+        rows.append(f"<tr><td>{name}</td>{cells}</tr>")
+    return f"<table cellspacing='1'>{''.join(rows)}</table>"
 
 
 def full_text(card: ModelCard) -> str:
     """The card as rich text: what for, its domain, its scores with their conditions, where it lies."""
     rows = [("for", card.domain.words), ("classes", ", ".join(card.classes)), *domain_rows(card)]
-    rows += [("measured" if i == 0 else "", score_text(score)) for i, score in enumerate(card.scores)]
     rows += [
         ("threshold", f"score ≥ {card.default_threshold:.3g}"),
         ("licence", card.licence),
@@ -84,4 +124,4 @@ def full_text(card: ModelCard) -> str:
         for name, text in rows
         if text
     )
-    return f"<table cellspacing='2'>{body}</table>"
+    return f"<table cellspacing='2'>{body}</table>{score_table(card)}"

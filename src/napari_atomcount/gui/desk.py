@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_atomcount.gui import dialogs
 from napari_atomcount.gui.actions import Actions
+from napari_atomcount.gui.card_words import expectation
 from napari_atomcount.gui.export_section import ExportSection
 from napari_atomcount.gui.jobs import JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
@@ -101,7 +102,7 @@ class AtomCountDock(QWidget):
         model.movie_changed.connect(self._on_movie)
         model.calibration_changed.connect(self._on_calibration)
         model.card_changed.connect(self._on_card)
-        model.domain_changed.connect(lambda: self.network.show_domain(model.domain))
+        model.domain_changed.connect(self._show_domain)
         for signal in (model.run_changed, model.analysis_changed):
             signal.connect(self._update)
         model.frame_finished.connect(lambda _frame: self._update())
@@ -184,6 +185,11 @@ class AtomCountDock(QWidget):
         self.movie.show_movie(self.model.movie)
         self.commands.look()
         self._update()
+
+    def _show_domain(self) -> None:
+        model = self.model
+        dose = None if model.movie is None else model.movie.calibration.dose_e_per_A2
+        self.network.show_domain(model.domain, "" if model.card is None else expectation(model.card, dose))
 
     def _update(self) -> None:
         """Bring the sections in line with the session: what can be done, what there is."""

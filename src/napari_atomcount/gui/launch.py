@@ -33,7 +33,8 @@ def open_desk(paths: Sequence[Path]):
         import qtpy.QtWidgets  # noqa: F401
     except ImportError as error:  # qtpy says "No Qt bindings could be found"
         raise AtomcountError(
-            "napari needs a Qt binding, and none is installed: pip install 'napari-atomcount[all]' brings PyQt6"
+            "napari needs a Qt binding, and none is installed: "
+            "pip install 'napari-atomcount[all]' brings PyQt6"
         ) from error
     import napari
 

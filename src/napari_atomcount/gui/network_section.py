@@ -62,6 +62,10 @@ class NetworkSection(Section):
         self.domain = QLabel()
         self.domain.setObjectName("atomcount_domain")
         self.domain.setWordWrap(True)
+        self.expected = QLabel()
+        self.expected.setObjectName("atomcount_expected")
+        self.expected.setWordWrap(True)
+        self.expected.setVisible(False)
         self.run_all = self._button("run_all", "Run all frames", self.run_all_requested)
         self.run_frame = self._button("run_frame", "This frame", self.run_frame_requested)
         self.stop = self._button("stop", "Stop", self.stop_requested)
@@ -83,7 +87,7 @@ class NetworkSection(Section):
         self.result.setWordWrap(True)
         self.body.addWidget(self.empty)
         self.body.addLayout(top)
-        for widget in (self.words, self.card_text, self.domain):
+        for widget in (self.words, self.card_text, self.domain, self.expected):
             self.body.addWidget(widget)
         self.body.addLayout(runs)
         self.body.addLayout(bar)
@@ -119,8 +123,18 @@ class NetworkSection(Section):
         self.words.setVisible(card is not None)
         self.card_text.setText("" if card is None else full_text(card))
 
-    def show_domain(self, warnings: list[str] | None) -> None:
-        """Whether the movie is inside the model's domain: sentences, none when it is, None when not known."""
+    def show_domain(self, warnings: list[str] | None, expected: str = "") -> None:
+        """Whether the movie is inside the model's domain.
+
+        Parameters
+        ----------
+        warnings
+            Sentences, none when it is inside; None when that is not known.
+        expected
+            What may be expected inside the domain.
+        """
+        self.expected.setText(expected)
+        self.expected.setVisible(warnings == [] and bool(expected))
         if warnings is None:
             self.domain.setText(UNKNOWN)
             self.domain.setStyleSheet(style.MUTED)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 #: Pixels are averaged to blocks of this side: the camera's MTF is near one there and damps no noise.
-BLOCK_PX = 4
+BLOCK_PX = 8
 
 
 def block_mean(frame: NDArray[np.floating], side: int) -> NDArray[np.float64]:

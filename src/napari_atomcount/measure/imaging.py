@@ -66,10 +66,10 @@ def estimate_dose(frames: Sequence[NDArray[np.floating]], pixel_size_nm: tuple[f
     if level <= 0:
         return None
     if len(blocks) > 1:
-        differences = [(b - a)[np.isfinite(b - a)] for a, b in pairwise(blocks)]
-        noise = float(np.median([robust_std(d) for d in differences])) / np.sqrt(2)
+        noise = float(np.median([robust_std(b - a) for a, b in pairwise(blocks)])) / np.sqrt(2)
     else:
-        noise = robust_std((blocks[0][:, 1:] - blocks[0][:, :-1]).ravel()) / np.sqrt(2)
+        neighbours = [np.diff(blocks[0], axis=axis).ravel() for axis in (0, 1)]
+        noise = robust_std(np.concatenate(neighbours)) / np.sqrt(2)
     if not np.isfinite(noise) or noise <= 1e-9 * level:
         return None
     area_A2 = BLOCK_PX**2 * pixel_size_nm[0] * pixel_size_nm[1] * 100

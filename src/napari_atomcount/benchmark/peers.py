@@ -13,9 +13,9 @@ from napari_atomcount.benchmark.scenes import Picture
 from napari_atomcount.benchmark.scoring import Scored, column_figures, pooled, score_image
 
 #: The grid of settings: width of the Gaussian, Å; bright or dark; threshold over the strongest response.
-SIGMAS_A = (0.4, 0.6, 0.8)
+SIGMAS_A = (0.35, 0.5, 0.65, 0.85)
 SIGNS = (1, -1)
-THRESHOLDS = (0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
+THRESHOLDS = (0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8)
 #: Peaks are at least this far apart, nm.
 CLOSEST_NM = 0.085
 

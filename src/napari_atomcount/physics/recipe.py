@@ -20,7 +20,7 @@ from napari_atomcount.physics import optics
 from napari_atomcount.physics.multislice import ExitWave, MultisliceSettings, exit_wave
 from napari_atomcount.physics.specimens import Specimen
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
-from napari_atomcount.physics.specimens.support import amorphous_film, crystalline_edge
+from napari_atomcount.physics.specimens.support import amorphous_film, crystalline_edge, soot
 
 
 class Uniform(BaseModel):
@@ -64,6 +64,10 @@ class Surroundings(BaseModel):
     edge_depth_A: float = 16.0
     films: int = 40
     edges: int = 40
+    soots: int = Field(0, ge=0, description="number of graphitic supports, used like films")
+    empty: float = Field(
+        0.0, ge=0, le=1, description="share of images without a particle: nothing is to be found"
+    )
 
 
 @dataclass
@@ -146,6 +150,13 @@ class Recipe(BaseModel):
             crystalline_edge(rng, self.particle.cell_A, depth, thickness).atoms, self.multislice, cache
         )
 
+    def soot(self, index: int, cache: Path | None = None) -> ExitWave:
+        """Transmission of graphitic support number ``index``: carbon onions with their fringes."""
+        rng = self.stream(6, index)
+        return exit_wave(
+            soot(rng, self.particle.cell_A, int(rng.integers(1, 5))).atoms, self.multislice, cache
+        )
+
     def draw_optics(self, rng: np.random.Generator, size: int) -> dict[str, NDArray[np.float64]]:
         """Optics of ``size`` images, each from one regime by its share."""
         shares = np.array([regime.share for regime in self.regimes])
@@ -184,8 +195,21 @@ class WaveBank:
         self.recipe = recipe
         self.particles = [recipe.exit_waves(index, cache) for index in indices]
         around = recipe.surroundings
-        self.films = [recipe.film(i, cache) for i in range(around.films if around.film else 0)]
-        self.edges = [recipe.edge(i, cache) for i in range(around.edges if around.edge else 0)]
+        nothing = around.empty > 0
+        self.films = [recipe.film(i, cache) for i in range(around.films if around.film or nothing else 0)]
+        self.films += [recipe.soot(i, cache) for i in range(around.soots if around.film or nothing else 0)]
+        self.edges = [recipe.edge(i, cache) for i in range(around.edges if around.edge or nothing else 0)]
+
+    def empty_scene(self, rng: np.random.Generator, snapshots: int | None) -> Scene:
+        """A support without a particle."""
+        choices = self.films + (self.edges if rng.random() < 0.3 else [])
+        wave = choices[rng.integers(len(choices))]
+        if rng.random() < 0.3:
+            wave = wave * shifted(choices[rng.integers(len(choices))], rng.integers(0, wave.shape[-1], 2))
+        wave = np.rot90(shifted(wave, rng.integers(0, wave.shape[-1], 2)), int(rng.integers(4)))
+        none = np.empty(0)
+        copies = min(snapshots or self.recipe.snapshots, self.recipe.snapshots)
+        return Scene(np.repeat(wave[None], copies, axis=0), none, none, np.empty(0, np.int64))
 
     def scene(
         self, rng: np.random.Generator, index: int | None = None, snapshots: int | None = None
@@ -201,6 +225,8 @@ class WaveBank:
         snapshots : int, optional
             Use only this many thermal snapshots.
         """
+        if index is None and self.films and rng.random() < self.recipe.surroundings.empty:
+            return self.empty_scene(rng, snapshots)
         index = int(rng.integers(len(self.particles))) if index is None else index
         particle = self.particles[index]
         waves, y, x = particle.waves, particle.y_A, particle.x_A
@@ -277,6 +303,11 @@ def expose(
     pixel_A = size / n
     microscope = recipe.draw_optics(rng, len(scenes))
     camera = recipe.draw_detector(rng, len(scenes))
+    # nothing must be found on supports at low magnification either, where fringes look like small lattices
+    empty = np.array([len(scene.count) == 0 for scene in scenes])
+    camera["camera_pixel_A"] *= np.where(empty, rng.uniform(1, 3, len(scenes)), 1)
+    if "defocus_nm" in microscope:
+        microscope["defocus_nm"] *= np.where(empty, rng.uniform(1, 4, len(scenes)), 1)
     waves = torch.from_numpy(np.stack([scene.waves for scene in scenes]))
     extent = (size, size)
     ideal = optics.ideal_image(waves, extent, recipe.multislice.kv, microscope, (n, n))

@@ -68,3 +68,37 @@ def crystalline_edge(rng: np.random.Generator, cell_A: float, depth_A: float, th
     atoms.pbc = True
     atoms.center(axis=2)
     return Specimen(atoms, np.full(len(atoms), -1), {"depth_A": depth_A, "thickness_A": thickness_A})
+
+
+def soot(rng: np.random.Generator, cell_A: float, onions: int) -> Specimen:
+    """Carbon onions: nested spherical shells 3.4 Å apart, whose walls show as curved fringes.
+
+    Parameters
+    ----------
+    cell_A : float
+        Side of the cubic cell, Å.
+    onions : int
+        Number of onions; they may overlap in projection and touch.
+    """
+    parts = []
+    for _ in range(onions):
+        centre = rng.uniform(0, cell_A, 3) * [1, 1, 0.5]
+        inner = rng.uniform(3, 12)
+        squash = rng.uniform(0.7, 1.0, 3)
+        for radius in np.arange(inner, inner + rng.uniform(8, 24), 3.4):
+            number = int(4 * np.pi * radius**2 * 0.38)  # atoms per Å² of graphene
+            direction = rng.normal(size=(3 * number, 3))
+            shell = radius * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+            keep = np.ones(len(shell), bool)
+            for i, j in cKDTree(shell).query_pairs(1.2):
+                if keep[i] and keep[j]:
+                    keep[j] = False
+            parts.append(shell[keep][:number] * squash + centre)
+    points = np.concatenate(parts)
+    points[:, :2] %= cell_A
+    points[:, 2] -= points[:, 2].min()
+    atoms = Atoms(
+        f"C{len(points)}", positions=points, cell=[cell_A, cell_A, np.ptp(points[:, 2]) + 4], pbc=True
+    )
+    atoms.center(axis=2)
+    return Specimen(atoms, np.full(len(atoms), -1), {"onions": onions})

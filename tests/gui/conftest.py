@@ -199,11 +199,19 @@ class Desk:
 
 
 @pytest.fixture
-def desk(make_napari_viewer, qtbot, monkeypatch) -> Iterator[Desk]:
-    """The window with the dock, opened as napari opens a plugin's; two stand-in models."""
+def real_desk(make_napari_viewer, qtbot) -> Desk:
+    """The window with the dock, opened as napari opens a plugin's, with the bundled models."""
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(1100, 700)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")
+    qtbot.waitUntil(dock.isVisible)
+    return Desk(viewer, dock, qtbot, threading.Semaphore(), [])
+
+
+@pytest.fixture
+def desk(real_desk, monkeypatch) -> Iterator[Desk]:
+    """The window with two stand-in models in place of the bundled ones."""
+    dock = real_desk.dock
     permits = threading.Semaphore(MANY)
     detectors: list[DotDetector] = []
 
@@ -215,8 +223,8 @@ def desk(make_napari_viewer, qtbot, monkeypatch) -> Iterator[Desk]:
     monkeypatch.setattr(dock.model, "load_detector", load)
     monkeypatch.setattr(dock.model, "list_cards", lambda: cards)
     dock.take_up_cards()
-    qtbot.waitUntil(dock.isVisible)
-    yield Desk(viewer, dock, qtbot, permits, detectors)
+    real_desk.permits, real_desk.detectors = permits, detectors
+    yield real_desk
     permits.release(MANY)
 
 

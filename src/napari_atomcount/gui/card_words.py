@@ -12,9 +12,9 @@ from napari_atomcount.networks.card import ModelCard
 FIGURES = (
     ("precision", "precision", "%"),
     ("recall", "recall", "%"),
-    ("count_exact", "count exact", "%"),
-    ("count_within_one", "within one", "%"),
-    ("position_pm", "position", "pm"),
+    ("count_exact", "count", "%"),
+    ("count_within_one", "±1", "%"),
+    ("position_pm", "pm", ""),
 )
 NEAR = 3.2  # doses within this factor of a measured one are taken to be like it
 
@@ -92,7 +92,7 @@ def known(value: Any) -> bool:
 
 def figure(value: float, unit: str) -> str:
     """A figure with its unit: shares in percent."""
-    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.2g} {unit}"
+    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.2g}"
 
 
 def score_table(card: ModelCard) -> str:
@@ -100,13 +100,11 @@ def score_table(card: ModelCard) -> str:
     if not card.scores:
         return ""
     heads = "".join(f"<th style='padding-right:6px'>{heading}</th>" for _, heading, _ in FIGURES)
-    rows = [f"<tr><th align='left' style='padding-right:6px'>measured at</th>{heads}</tr>"]
+    rows = [f"<tr><th align='left' style='padding-right:6px'>measured, %</th>{heads}</tr>"]
     for score in card.scores:
         name = escape(str(score.get("title") or score.get("condition") or ""))
-        cells = "".join(
-            f"<td align='center'>{figure(score[key], unit) if known(score.get(key)) else '–'}</td>"
-            for key, _, unit in FIGURES
-        )
+        texts = [figure(score[key], unit) if known(score.get(key)) else "–" for key, _, unit in FIGURES]
+        cells = "".join(f"<td align='center'>{text.removesuffix(' %')}</td>" for text in texts)
         rows.append(f"<tr><td>{name}</td>{cells}</tr>")
     return f"<table cellspacing='1'>{''.join(rows)}</table>"
 
@@ -117,7 +115,7 @@ def full_text(card: ModelCard) -> str:
     rows += [
         ("threshold", f"score ≥ {card.default_threshold:.3g}"),
         ("licence", card.licence),
-        ("folder", str(card.folder)),
+        ("folder", str(card.folder).replace("/", "/\u200b")),  # may be broken there
     ]
     body = "".join(
         f"<tr><td style='padding-right:8px'><b>{escape(name)}</b></td><td>{escape(text)}</td></tr>"

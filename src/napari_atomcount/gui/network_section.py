@@ -57,6 +57,7 @@ class NetworkSection(Section):
         self.card_text = QLabel()
         self.card_text.setObjectName("atomcount_card_text")
         self.card_text.setWordWrap(True)
+        self.card_text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.card_text.setTextFormat(Qt.TextFormat.RichText)
         self.card_text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.domain = QLabel()

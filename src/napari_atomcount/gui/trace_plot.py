@@ -65,6 +65,8 @@ class TracePanel(QWidget):
         self.trace: Trace | None = None
         self.legend = Legend()
         self.title = hint(EMPTY, "trace_title")
+        self.title.setWordWrap(False)
+        self.title.setToolTip("Occupied: share of the observed frames, with its 95 % interval.")
         self.plot = pg.PlotWidget(background=None)
         self.plot.setObjectName("atomcount_trace_plot")
         self.plot.setMinimumHeight(165)

@@ -93,9 +93,9 @@ def _title(site_id: int, site: pd.Series, counts: bool) -> str:
     if np.isfinite(site["occupancy"]):
         low, high = site["occupancy_low"], site["occupancy_high"]
         interval = f" ({100 * low:.0f}–{100 * high:.0f})" if np.isfinite(low) and np.isfinite(high) else ""
-        parts.append(f"occupied {100 * site['occupancy']:.0f}{interval} % of the observed frames")
+        parts.append(f"occupied {100 * site['occupancy']:.0f} %{interval}")
     if counts and np.isfinite(site["mean_count"]):
-        parts.append(f"{site['mean_count']:.1f} atoms while occupied")
+        parts.append(f"{site['mean_count']:.1f} atoms")
     number = int(site["n_events"])
     parts.append(f"{number} event{'' if number == 1 else 's'}")
     return " · ".join(parts)

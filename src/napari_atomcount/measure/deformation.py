@@ -68,7 +68,9 @@ def affine(z: Complex, found: Match, structures: list[Structure]) -> Deformation
     position = np.where(there[..., None], np.stack([z.real, z.imag], -1)[point], 0.0)
     number = np.maximum(there.sum(1), 1)
     # sums are linear in the template, so centring it is enough
-    w = np.where(there[..., None], w - (w * there[..., None]).sum(1, keepdims=True) / number[:, None, None], 0.0)
+    w = np.where(
+        there[..., None], w - (w * there[..., None]).sum(1, keepdims=True) / number[:, None, None], 0.0
+    )
     spread = np.einsum("mni,mnj->mij", w, w)
     trace, det = spread[:, 0, 0] + spread[:, 1, 1], np.linalg.det(spread)
     flat = ~(det > (FLAT * trace / 2) ** 2 / 4)

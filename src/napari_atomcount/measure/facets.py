@@ -96,5 +96,7 @@ def surface_relaxation(table: pd.DataFrame, facets: list[Facet]) -> pd.DataFrame
             )
         )
     if not parts:
-        return pd.DataFrame({"facet": [], "normal_deg": [], "row": [], "relaxation": [], "sigma_relaxation": []})
+        return pd.DataFrame(
+            {"facet": [], "normal_deg": [], "row": [], "relaxation": [], "sigma_relaxation": []}
+        )
     return pd.concat(parts, ignore_index=True)

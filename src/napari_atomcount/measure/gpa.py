@@ -99,7 +99,9 @@ def find_spots(image: npt.NDArray[np.floating], most: int = 12) -> Doubles:
     for r, c in zip(rows[order], cols[order], strict=True):
         at = []
         for axis, (i, n) in enumerate(((r, big[0]), (c, big[1]))):
-            line = np.log(np.take(smooth, [i - 1, i, i + 1], axis, mode="wrap").take(c if axis == 0 else r, 1 - axis))
+            line = np.log(
+                np.take(smooth, [i - 1, i, i + 1], axis, mode="wrap").take(c if axis == 0 else r, 1 - axis)
+            )
             bend = line[0] - 2 * line[1] + line[2]
             at.append((i - n // 2 + (0.5 * (line[0] - line[2]) / bend if bend < 0 else 0.0)) / n)
         spots.append(at)

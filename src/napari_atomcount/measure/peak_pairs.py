@@ -58,7 +58,9 @@ def peak_pairs(
         inside = (y >= region[0]) & (y < region[1]) & (x >= region[2]) & (x < region[3])
     lattices = fit_lattices(points[inside]) if inside.sum() >= 4 else []
     if not lattices:
-        raise InputError("Peak pairs need a lattice, and the columns of the reference make none: choose others.")
+        raise InputError(
+            "Peak pairs need a lattice, and the columns of the reference make none: choose others."
+        )
     largest = max(lattices, key=lambda one: len(one.member))
     a, b = largest.a, largest.b
     reference = np.array([[a[1], b[1]], [a[0], b[0]]])  # columns are vectors (x, y)
@@ -94,5 +96,7 @@ def peak_pairs(
         )
     missing = float(np.isnan(exx).mean())
     if missing > 0.1:
-        said.append(f"{100 * missing:.0f} % of the columns have no pair of neighbours where the lattice has them")
+        said.append(
+            f"{100 * missing:.0f} % of the columns have no pair of neighbours where the lattice has them"
+        )
     return table, said

@@ -105,9 +105,13 @@ def refine_positions(
     radius = max(2.0, fraction * spacing if radius_px is None else radius_px)
     fit = {"quadratic": _quadratic, "gaussian": _gaussian, "mass": _mass}[method]
     with np.errstate(all="ignore"):
-        found_y, found_x, covariance, found = fit(smooth, y, x, radius, _correlation(noise, response, image.shape))
+        found_y, found_x, covariance, found = fit(
+            smooth, y, x, radius, _correlation(noise, response, image.shape)
+        )
     scale = np.ones(len(y))
-    if electrons_per_unit is not None:  # the spectrum is of the mean level; counting noise follows the local one
+    if (
+        electrons_per_unit is not None
+    ):  # the spectrum is of the mean level; counting noise follows the local one
         local = noises.filtered(image, noises.gaussian_response(image.shape, LOCAL * spacing))
         inside = _nearest_pixel(local, found_y, found_x)
         scale = np.clip(inside / max(float(image.mean()), 1e-300), 0.05, 20.0)
@@ -284,7 +288,9 @@ def _gaussian(image: Doubles, y: Doubles, x: Doubles, radius: float, correlation
         normal = np.einsum("mpi,mpj->mij", jacobian, jacobian)
         gradient = np.einsum("mpi,mp->mi", jacobian, rest)
         size = np.einsum("mii->mi", normal)
-        normal = normal + (damping[:, None] * size + 1e-12 * size.max(1, keepdims=True))[:, :, None] * np.eye(7)
+        normal = normal + (damping[:, None] * size + 1e-12 * size.max(1, keepdims=True))[:, :, None] * np.eye(
+            7
+        )
         step = np.linalg.solve(normal, gradient[..., None])[..., 0]
         tried = p + step
         tried[:, 1:3] = np.clip(tried[:, 1:3], -2 * radius, 2 * radius)

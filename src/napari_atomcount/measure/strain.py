@@ -188,13 +188,19 @@ def _unit(calibration: Calibration, warnings: list[str]) -> tuple[float, float]:
 def doubts(found: Match, structures: Sequence[Structure]) -> list[str]:
     """Sentences on templates that do not fit: the wrong zone axis, a wrong structure."""
     points = np.array([[len(t.points) for t in s.templates] + [0] * 20 for s in structures], dtype=object)
-    most = np.array([points[s][t] if s >= 0 else -1 for s, t in zip(found.structure, found.template, strict=True)])
+    most = np.array(
+        [points[s][t] if s >= 0 else -1 for s, t in zip(found.structure, found.template, strict=True)]
+    )
     complete = (found.structure >= 0) & (found.n_matched >= most)
     names = ", ".join(s.name for s in structures)
     share = float(complete.mean())
     rmsd = float(np.median(found.rmsd[found.structure >= 0])) if (found.structure >= 0).any() else np.inf
     if share < FEW_COMPLETE or rmsd > HIGH_RMSD:
-        misfit = f"a median misfit of {100 * rmsd:.0f} % of the nearest distance" if np.isfinite(rmsd) else "no match"
+        misfit = (
+            f"a median misfit of {100 * rmsd:.0f} % of the nearest distance"
+            if np.isfinite(rmsd)
+            else "no match"
+        )
         return [
             f"the template {names} fits badly: {100 * share:.0f} % of the columns match it completely, with {misfit};"
             " it may be of the wrong zone axis or structure, and the strain is not to be trusted"
@@ -284,7 +290,9 @@ def reference_lattice(
             lattice[mine] = rotation(-at)[0] @ mean
             zero[mine] = at[0]
         if not inside.any():
-            raise InputError(f"The strain reference {words} holds no column with a template: choose another one.")
+            raise InputError(
+                f"The strain reference {words} holds no column with a template: choose another one."
+            )
         return lattice, zero, words
     lattice = np.array(identity)
     for s in np.unique(found.structure[found.structure >= 0]):
@@ -359,7 +367,9 @@ def principal(table: pd.DataFrame) -> pd.DataFrame:
     exx, eyy, exy = (table[name].to_numpy(float) for name in ("exx", "eyy", "exy"))
     middle, radius = (exx + eyy) / 2, np.hypot((exx - eyy) / 2, exy)
     axis = -np.degrees(np.arctan2(2 * exy, exx - eyy) / 2)
-    return pd.DataFrame({"first": middle + radius, "second": middle - radius, "axis_deg": axis}, index=table.index)
+    return pd.DataFrame(
+        {"first": middle + radius, "second": middle - radius, "axis_deg": axis}, index=table.index
+    )
 
 
 def significant(table: pd.DataFrame, component: str = "planar") -> Bools:
@@ -398,7 +408,9 @@ def line_profile(
     rel = table[["y", "x"]].to_numpy(float) - np.array(start, float)
     along = rel @ way / length
     across = (rel[:, 0] * way[1] - rel[:, 1] * way[0]) / length
-    good = (np.abs(across) <= width_px / 2) & (along >= 0) & (along <= length) & table["exx"].notna().to_numpy()
+    good = (
+        (np.abs(across) <= width_px / 2) & (along >= 0) & (along <= length) & table["exx"].notna().to_numpy()
+    )
     step = np.minimum((along / length * bins).astype(int), bins - 1)
     rows = []
     for b in np.unique(step[good]):

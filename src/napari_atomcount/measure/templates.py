@@ -201,9 +201,13 @@ def from_atoms(
     cell = np.asarray(atoms.cell, dtype=float)
     beam = np.asarray(axis, dtype=float) @ cell
     if not np.linalg.norm(beam) > 0 or abs(np.linalg.det(cell)) < 1e-6:
-        raise InputError(f"{name}: a zone axis needs three numbers that are not all zero, and a crystal's cell.")
+        raise InputError(
+            f"{name}: a zone axis needs three numbers that are not all zero, and a crystal's cell."
+        )
     beam /= np.linalg.norm(beam)
-    chosen = [i for i, symbol in enumerate(atoms.get_chemical_symbols()) if not elements or symbol in elements]
+    chosen = [
+        i for i, symbol in enumerate(atoms.get_chemical_symbols()) if not elements or symbol in elements
+    ]
     if not chosen:
         raise InputError(f"{name} holds no atoms of {', '.join(elements)}: name elements that it has.")
     n = int(np.ceil(18.0 / np.abs(1 / np.linalg.norm(np.linalg.inv(cell), axis=0)).min()))

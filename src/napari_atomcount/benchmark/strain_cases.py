@@ -35,8 +35,8 @@ class Case:
     image : ndarray, shape (Y, X)
         Gaussians of height one.
     truth : DataFrame
-        y, x in px; exx, eyy, exy, planar, rotation (degrees, counter-clockwise on the screen); ``kind``: bulk,
-        edge (neighbours a step of the strain, a surface or a vacancy), border (of the image).
+        y, x in px; exx, eyy, exy, planar, rotation (degrees, counter-clockwise on the screen); ``kind``:
+        bulk, edge (neighbours a step of the strain, a surface or a vacancy), border (of the image).
     """
 
     image: Doubles
@@ -64,7 +64,7 @@ def gaussians(y: Doubles, x: Doubles, width: float, size: int = SIZE) -> Doubles
 def steps_case(rng: np.random.Generator) -> Case:
     """Fig. 3.6: a slab in vacuum, strain along y in steps (-5 % inside, -4 % below the surface), a vacancy.
 
-    The truth of a column is the mean of the two distances to its neighbours above and below, or the one it has.
+    The truth of a column is the mean of the distances to its neighbours above and below, or the one it has.
     """
     rows, cols = 24, 32
     gap = np.full(rows - 1, SPACING)
@@ -92,7 +92,7 @@ def steps_case(rng: np.random.Generator) -> Case:
 
 
 def smooth_case(rng: np.random.Generator, height: float = 0.10, narrowness: float = 4.0) -> Case:
-    """Eq. 3.15, times ``height``: exx = (x + y) exp(-a r²), eyy = (x - y) exp(-a r²), x and y from -1.5 to 1.5.
+    """Eq. 3.15 times ``height``: exx = (x + y) exp(-a r²), eyy = (x - y) exp(-a r²), x, y from -1.5 to 1.5.
 
     The truth is the polar decomposition of the whole deformation, shear and rotation included.
     """
@@ -137,7 +137,7 @@ def smooth_case(rng: np.random.Generator, height: float = 0.10, narrowness: floa
 
 
 def grains_case(rng: np.random.Generator) -> Case:
-    """Fig. 3.7: three graphene grains at random rotations, each with its own uniform strain; Gaussian columns.
+    """Fig. 3.7: three graphene grains at random rotations, each with its own uniform strain.
 
     Grains meet at Voronoi borders; columns closer than 0.7 bonds to one of another grain are left out.
     ``grain`` is in the truth; ``kind`` is edge within two bonds of another grain.

@@ -1,4 +1,4 @@
-"""Gold particles of 2, 4 and 6 nm for the strain benchmark: exit waves, true places, images (thesis chapter 4)."""
+"""Gold particles of 2, 4 and 6 nm for the strain benchmark: waves, true places, images (thesis chapter 4)."""
 
 from __future__ import annotations
 

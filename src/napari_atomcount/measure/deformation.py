@@ -1,6 +1,6 @@
 """From matched neighbours to strain: affine least squares, left polar decomposition, standard errors.
 
-Vectors are (x, y) with y downwards; a deformation A maps the template to the image, A = P U (thesis 3.12–3.14).
+Vectors are (x, y) with y downwards; a deformation A = P U maps the template to the image (thesis 3.12–3.14).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Deformation:
 
 
 def affine(z: Complex, found: Match, structures: list[Structure]) -> Deformation:
-    """Fit the affine map of every matched column by least squares (eq. 3.12), its own place being one point of it.
+    """Fit the affine map of every matched column by least squares (eq. 3.12), with its own place.
 
     The thesis holds the column itself fixed; a free origin weighs all points alike, which is the estimate of
     least variance for equal errors, and the same where the neighbourhood is complete.

@@ -1,6 +1,6 @@
-"""Geometric phase analysis (Hÿtch, Snoeck and Kilaas 1998; thesis 3.1.1), to be held against template matching.
+"""Geometric phase analysis (Hÿtch, Snoeck and Kilaas 1998; thesis 3.1.1), beside template matching.
 
-Right in the bulk of one crystal. At surfaces, defects and boundaries it averages over what is not the crystal;
+Right in the bulk of one crystal. At surfaces, defects and boundaries it averages over what is no crystal;
 :func:`validity` and the warnings say where.
 """
 
@@ -18,7 +18,7 @@ from napari_atomcount.records.errors import InputError
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-#: Bragg spots are looked for from this many periods across the image, up to this frequency in cycles per pixel.
+#: Bragg spots are looked for from this many periods across the image up to this frequency, cycles per pixel.
 FEWEST_PERIODS, HIGHEST = 6.0, 0.45
 #: A spot must stand out of the spectrum at its distance by this.
 STRENGTH = 8.0
@@ -135,7 +135,7 @@ def phase_strain(
 ) -> PhaseStrain:
     """Measure strain by geometric phase analysis.
 
-    The local fringe vectors are g + grad P / 2π; the lattice that is reciprocal to two of them, over that of the
+    The local fringe vectors are g + grad P / 2π; the lattice reciprocal to two of them, over that of the
     reference, is the deformation, and its left polar decomposition the strain: as in template matching, and
     right for large strains and rotations too.
 
@@ -169,7 +169,7 @@ def phase_strain(
     local = np.stack([np.stack([p[1], p[0]], -1) for p in parts], -2)  # (Y, X, fringe, x/y)
     amplitude = np.stack([p[2] for p in parts])
     strong = np.percentile(amplitude.reshape(2, -1), 90, axis=1)
-    lattice = (amplitude > WEAK * strong[:, None, None]).all(0)
+    lattice = np.asarray((amplitude > WEAK * strong[:, None, None]).all(0), dtype=bool)
     valid = validity(lattice, width)
     inside = valid.copy() if valid.any() else lattice
     if region is not None:
@@ -184,11 +184,12 @@ def phase_strain(
     matrix = np.linalg.inv(np.where(singular[:, None, None], reference, flat)) @ reference
     matrix[singular] = np.nan
     stretch, angle = polar(matrix)
-    maps = [
+    exx, eyy, exy, turn = (
         np.asarray(v.reshape(values.shape))
         for v in (stretch[:, 0, 0] - 1, stretch[:, 1, 1] - 1, stretch[:, 0, 1], -np.degrees(angle))
-    ]
-    return PhaseStrain(*maps, valid, chosen, width, cautions(values, chosen, lattice, valid))
+    )
+    said = cautions(values, chosen, lattice, valid)
+    return PhaseStrain(exx, eyy, exy, turn, valid, chosen, width, said)
 
 
 def fringe(image: Doubles, spot: Doubles, averaging_px: float) -> tuple[Doubles, Doubles, Doubles]:
@@ -215,15 +216,15 @@ def cautions(image: Doubles, spots: Doubles, lattice: Bools, valid: Bools) -> li
     said = []
     if lattice.mean() < 0.9 or valid.sum() < 0.5 * lattice.sum():
         said.append(
-            f"the lattice covers {100 * lattice.mean():.0f} % of the image: near surfaces, boundaries and defects "
-            "phase analysis averages over what is not the crystal, and is not valid there"
+            f"the lattice covers {100 * lattice.mean():.0f} % of the image: near surfaces, boundaries and "
+            "defects phase analysis averages over what is not the crystal, and is not valid there"
         )
     others = find_spots(image, most=8)
     index = others @ np.linalg.inv(spots)
     strange = np.abs(2 * index - np.rint(2 * index)).max(1) > 0.25 if len(others) else np.zeros(0, bool)
     if strange.any():
         said.append(
-            "the image has strong spots that do not belong to the two chosen ones: where another grain or phase "
-            "lies, phase analysis is not valid"
+            "the image has strong spots that do not belong to the two chosen ones: where another grain or "
+            "phase lies, phase analysis is not valid"
         )
     return said

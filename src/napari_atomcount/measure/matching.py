@@ -3,9 +3,9 @@
 Two points of a plane are one complex number, and the best rotation and scale between two ordered sets is one
 complex factor in closed form; what the quaternion method does for the thesis takes no iteration here.
 
-Three searches, each for the columns that the one before left over: ordering by shell and azimuth (a perfect or
-little strained neighbourhood), a search over poses (partial matches at surfaces, vacancies and boundaries),
-and branch and bound over all correspondences (strong distortions).
+Three searches, each for the columns that the one before left over: ordering by shell and azimuth (a perfect
+or little strained neighbourhood), a search over poses (partial matches at surfaces, vacancies and
+boundaries), and branch and bound over all correspondences (strong distortions).
 """
 
 from __future__ import annotations
@@ -93,9 +93,13 @@ def match(
     near = np.asarray(tree.query(np.column_stack([z.real, z.imag]), k=reach + 1)[1], dtype=np.int64)[:, 1:]
     n = len(z)
     best = Match(
-        np.full(n, -1), np.full(n, -1), np.full((n, largest), -1), np.full(n, np.nan + 0j), np.full(n, np.nan),
+        np.full(n, -1),
+        np.full(n, -1),
+        np.full((n, largest), -1),
+        np.full(n, np.nan + 0j),
+        np.full(n, np.nan),
         np.zeros(n, np.int64),
-    )  # fmt: skip
+    )
     lowest = np.full(n, np.inf)
     for s, structure in enumerate(structures):
         for t, template in enumerate(structure.templates):
@@ -117,7 +121,8 @@ def check_points(z: Complex, min_matched: int) -> None:
         raise InputError("A column has no position: leave rows without y and x out of the strain.")
     if len(z) < min_matched + 1:
         raise InputError(
-            f"Strain needs at least {min_matched + 1} columns, and there are {len(z)}: lower the score threshold."
+            f"Strain needs at least {min_matched + 1} columns, and there are {len(z)}: "
+            "lower the score threshold."
         )
     centred = z - z.mean()
     spread = np.linalg.svd(np.column_stack([centred.real, centred.imag]), compute_uv=False)
@@ -128,7 +133,8 @@ def check_points(z: Complex, min_matched: int) -> None:
     if pairs:
         first = min(pairs)
         raise InputError(
-            f"Columns {first[0]} and {first[1]} are at the same place ({len(pairs)} such pairs): remove the copies."
+            f"Columns {first[0]} and {first[1]} are at the same place ({len(pairs)} such pairs): "
+            "remove the copies."
         )
 
 
@@ -228,7 +234,7 @@ def _gap(azimuth: Doubles) -> float:
 def pose_match(
     z: Complex, near: Ints, sites: Ints, template: Template, usual: float | None
 ) -> tuple[Ints, Complex]:
-    """Partial matches: every near neighbour on every point of the template fixes a pose; the best one is kept.
+    """Partial matches: every near neighbour on every point of the template fixes a pose; the best is kept.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""The noise of an image and the filters that use it: radial power spectrum, Wiener and Gaussian pre-filters."""
+"""The noise of an image and the filters that use it: power spectrum, Wiener and Gaussian pre-filters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ class Noise:
     variance : float
         Of a pixel if the spectrum were flat at its value for low frequencies, intensity².
     falloff : float
-        Power at the highest frequency along an axis relative to that at zero: 1 for a camera that blurs nothing.
+        Power at the highest frequency along an axis relative to that at zero: 1 for a camera without blur.
     """
 
     variance: float
@@ -51,8 +52,8 @@ def estimate_noise(image: Doubles, electron_level: float | None = None) -> Noise
     """Estimate the noise from the high frequencies, where columns have no signal.
 
     The spectrum there is extrapolated to low frequencies as an exponential of the squared frequency, which
-    follows the modulation transfer of a camera where it matters; with a known number of electrons the level at
-    low frequencies is theirs.
+    follows the modulation transfer of a camera where it matters; with a known number of electrons the level
+    at low frequencies is theirs.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def estimate_noise(image: Doubles, electron_level: float | None = None) -> Noise
     top = 0.5
     edges = np.linspace(NOISE_BAND * top, top, 9)
     middle, level = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         ring = power[(q >= low) & (q < high)]
         if ring.size >= 8:
             middle.append((low + high) / 2)

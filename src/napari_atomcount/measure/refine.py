@@ -132,7 +132,8 @@ def typical_spacing(y: Doubles, x: Doubles) -> float:
     if len(y) < 2:
         return 10.0
     places = np.column_stack([y, x])
-    return float(np.median(cKDTree(places).query(places, k=2)[0][:, 1]))
+    distance = np.asarray(cKDTree(places).query(places, k=2)[0])
+    return float(np.median(distance[:, 1]))
 
 
 def cramer_rao(amplitude: float, sigma_noise: float) -> float:

@@ -59,9 +59,9 @@ class Reference:
     Parameters
     ----------
     kind : str
-        ``absolute``: the template's size and the pixel size. ``mean``: the mean planar strain of the completely
-        matched columns of each phase is zero. ``region``: the mean lattice of the columns in a region has no
-        strain and no rotation. ``phase``: one phase has its own lattice constant; it calibrates the pixel size.
+        ``absolute``: the template's size and the pixel size. ``mean``: the mean planar strain of the
+        completely matched columns of each phase is zero. ``region``: the mean lattice of the columns in a region
+        has no strain and no rotation. ``phase``: one phase has its own lattice constant; it scales the pixels.
     region : tuple of int, optional
         y0, y1, x0, x1 in px.
     phase : str
@@ -202,8 +202,9 @@ def doubts(found: Match, structures: Sequence[Structure]) -> list[str]:
             else "no match"
         )
         return [
-            f"the template {names} fits badly: {100 * share:.0f} % of the columns match it completely, with {misfit};"
-            " it may be of the wrong zone axis or structure, and the strain is not to be trusted"
+            f"the template {names} fits badly: {100 * share:.0f} % of the columns match it completely, "
+            f"with {misfit}; it may be of the wrong zone axis or structure, and the strain is not "
+            "to be trusted"
         ]
     return []
 
@@ -242,7 +243,7 @@ def reference_lattice(
     calibrated: bool,
     warnings: list[str],
 ) -> tuple[Doubles, Doubles, str]:
-    """The unstrained lattice V of each column, (M, 2, 2), the angle of zero rotation (M,), and words for it."""
+    """The unstrained lattice V of each column, (M, 2, 2), the angle of no rotation (M,), and words for it."""
     kind = reference.kind
     sized = all(s.unit_nm is not None for s in structures)
     if kind == "absolute" and not (calibrated and sized):
@@ -319,7 +320,7 @@ def _aligned(fit: Deformation, matrix: Doubles) -> Deformation:
 def _position_errors(
     columns: pd.DataFrame, fit: Deformation, per_y: float, per_x: float
 ) -> tuple[Doubles, Doubles]:
-    """Standard errors of y and x in the unit of the positions; what is missing comes from the fits' residuals."""
+    """Standard errors of y and x in the unit of the positions; what is missing comes from residuals."""
     free = fit.freedom > 0
     pooled = np.nan
     if free.any():
@@ -346,8 +347,8 @@ def resolved(table: pd.DataFrame, direction_deg: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``parallel``, ``normal`` (eq. 4.2 with the line's normal), ``shear`` and ``sigma_`` of the first two, with
-        the table's index. Correlations of the components are neglected in the errors.
+        ``parallel``, ``normal`` (eq. 4.2 with the line's normal), ``shear`` and ``sigma_`` of the first two,
+        with the table's index. Correlations of the components are neglected in the errors.
     """
     angle = np.radians(direction_deg)
     tx, ty = np.cos(angle), -np.sin(angle)  # y points downwards
@@ -398,7 +399,7 @@ def line_profile(
     Returns
     -------
     DataFrame
-        ``distance_px`` and, for each component, its mean and ``sigma_`` of the mean; ``columns`` in each step.
+        ``distance_px`` and, for each component, its mean and ``sigma_`` of the mean; ``columns`` in each.
         Steps without a column are left out.
     """
     way = np.array(end, float) - np.array(start, float)

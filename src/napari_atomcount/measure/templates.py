@@ -1,7 +1,8 @@
 """Templates of structural template matching: the neighbours of a column in a perfect projected crystal.
 
-A structure (fcc in [110], graphene, a CIF in some zone axis, a lattice learned from an image) has one template
-for each kind of place, all in one orientation and one unit. Points are complex numbers x + iy, y downwards.
+A structure (fcc in [110], graphene, a CIF in some zone axis, a lattice learned from an image) has one
+template for each kind of place, all in one orientation and one unit. Points are complex numbers
+x + iy, y downwards.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ def shells_of(distance: Doubles) -> list[slice]:
     """Split sorted distances (N,) where they grow by more than :data:`SHELL_GAP`."""
     cuts = np.flatnonzero(distance[1:] > SHELL_GAP * distance[:-1]) + 1
     ends = [0, *cuts.tolist(), len(distance)]
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(ends)]
 
 
 def same_points(a: Complex, b: Complex) -> bool:
@@ -93,8 +95,9 @@ def same_points(a: Complex, b: Complex) -> bool:
     if len(a) != len(b):
         return False
     tree = cKDTree(np.column_stack([b.real, b.imag]))
-    distance, index = tree.query(np.column_stack([a.real, a.imag]))
-    return bool((distance < tolerance).all() and len(set(index.tolist())) == len(b))
+    found = tree.query(np.column_stack([a.real, a.imag]))
+    distance, index = np.asarray(found[0]), np.asarray(found[1])
+    return bool((distance < tolerance).all() and len(np.unique(index)) == len(b))
 
 
 def structure(
@@ -122,17 +125,17 @@ def structure(
         for candidate in (template, Template(template.points.conj())):  # seen from the other side too
             if not any(turned(candidate.points, other.points) for other in kept):
                 kept.append(candidate)
-    period = next(
-        360.0 / n
-        for n in (12, 8, 6, 4, 3, 2, 1)
-        if all(any(same_points(t, other) for other in _all(kept, places, centres, neighbours))
-               for t in (around(places, c, neighbours) * np.exp(2j * np.pi / n) for c in centres))
-    )  # fmt: skip
+    period = own_period([around(places, centre, neighbours) for centre in centres])
     return Structure(name, tuple(kept), unit_nm, period)
 
 
-def _all(kept: list[Template], places: Complex, centres: Complex, neighbours: int | None) -> list[Complex]:
-    return [around(places, c, neighbours) for c in centres]
+def own_period(all_places: list[Complex]) -> float:
+    """The least rotation, degrees, that turns the neighbours of every place into those of some place."""
+    for n in (12, 8, 6, 4, 3, 2):
+        turn = np.exp(2j * np.pi / n)
+        if all(any(same_points(points * turn, other) for other in all_places) for points in all_places):
+            return 360.0 / n
+    return 360.0
 
 
 def around(places: Complex, centre: complex, neighbours: int | None) -> Complex:
@@ -221,8 +224,11 @@ def from_atoms(
     xy = np.column_stack([flat @ right, flat @ down])
     xy = _merged(xy[np.hypot(*xy.T) < 16.0])
     centres = _merged(np.column_stack([base @ right, base @ down]), xy)
-    z = (xy[:, 0] + 1j * xy[:, 1]) / 10
-    return structure(z, name, neighbours, 1.0, (centres[:, 0] + 1j * centres[:, 1]) / 10)
+    return structure(_complex(xy) / 10, name, neighbours, 1.0, _complex(centres) / 10)
+
+
+def _complex(points: Doubles) -> Complex:
+    return np.asarray(points[:, 0] + 1j * points[:, 1], dtype=np.complex128)
 
 
 def _merged(points: Doubles, onto: Doubles | None = None) -> Doubles:
@@ -268,11 +274,15 @@ def load_structure(spec: str, material: str | None = None, neighbours: int | Non
     if key in ("graphene", "mos2"):
         bond = GRAPHENE_BOND_NM if key == "graphene" else MOS2_NM / np.sqrt(3)
         a, third = bond * np.sqrt(3), np.exp(1j * np.pi / 3)
-        return from_lattice(a, a * third, (0, bond * np.exp(1j * np.pi / 6)), spec, neighbours=neighbours or 9, unit_nm=1.0)  # fmt: skip
+        return from_lattice(
+            a, a * third, (0, bond * np.exp(1j * np.pi / 6)), spec, neighbours=neighbours or 9, unit_nm=1.0
+        )
     if key == "ceo2-110":
         from ase.build import bulk
 
-        return from_atoms(bulk("CeO2", "fluorite", a=10 * CERIA_NM, cubic=True), (1, 1, 0), spec, neighbours=neighbours)  # fmt: skip
+        return from_atoms(
+            bulk("CeO2", "fluorite", a=10 * CERIA_NM, cubic=True), (1, 1, 0), spec, neighbours=neighbours
+        )
     a = _lattice_constant(rest, True) if rest else None
     b = 1j if key == "square" else np.exp(1j * np.pi / 3)
     return from_lattice(a or 1, (a or 1) * b, (0,), spec, neighbours=neighbours, unit_nm=1.0 if a else None)
@@ -304,7 +314,9 @@ def _lattice_constant(word: str, binding: bool) -> float | None:
     if state and state.get("symmetry") == "fcc":
         return float(state["a"]) / 10
     if binding:
-        raise InputError(f"'{word}' is neither an fcc element nor a lattice constant in nm: write for instance fcc110:Au.")  # fmt: skip
+        raise InputError(
+            f"'{word}' is neither an fcc element nor a lattice constant in nm: write for instance fcc110:Au."
+        )
     return None
 
 
@@ -314,16 +326,21 @@ def _from_file(spec: str, neighbours: int | None) -> Structure:
     path = Path(":".join(parts[:axis])) if axis else Path(spec)
     if axis is None or not path.exists():
         raise InputError(
-            f"'{spec}' is no template: use {', '.join(NAMED)} or a structure file with its zone axis, like au.cif:110."
+            f"'{spec}' is no template: use {', '.join(NAMED)} or a structure file "
+            "with its zone axis, like au.cif:110."
         )
     from ase.io import read
 
     try:
         atoms = read(path)
     except Exception as err:  # ase's readers raise whatever their parsers raise
-        raise InputError(f"{path} cannot be read as a structure ({err}): give a CIF or another file of ase's.") from err  # fmt: skip
+        raise InputError(
+            f"{path} cannot be read as a structure ({err}): give a CIF or another file of ase's."
+        ) from err
     elements = parts[axis + 1].split(",") if len(parts) > axis + 1 else ()
-    return from_atoms(atoms, _axis(parts[axis]), path.stem + ":" + parts[axis], neighbours=neighbours, elements=elements)  # fmt: skip
+    return from_atoms(
+        atoms, _axis(parts[axis]), path.stem + ":" + parts[axis], neighbours=neighbours, elements=elements
+    )
 
 
 def _axis(word: str) -> tuple[int, ...]:

@@ -70,6 +70,41 @@ class OccupancySettings(Settings):
     seed: int = setting(0, "", "of the drawn paths", ge=0)
 
 
+class StrainSettings(Settings):
+    """Structural template matching: which crystal, relative to what, and how positions are refined."""
+
+    templates: tuple[str, ...] = setting(
+        (),
+        "",
+        "crystals that may be there, like fcc110:Au, ceo2-110, graphene, file.cif:110; empty: no strain",
+    )
+    reference: str = setting(
+        "mean",
+        "",
+        "what strain is relative to: mean, absolute, region:Y0:Y1,X0:X1 or phase:TEMPLATE",
+    )
+    neighbours: int | None = setting(
+        None, "", "neighbours of a template; more average more; empty: its usual number", ge=3, le=40
+    )
+    refine: Literal["quadratic", "gaussian", "mass", "none"] = setting(
+        "quadratic",
+        "",
+        "how positions are refined: quadratic polynomial, elliptical Gaussian, centre of mass, not at all",
+    )
+    prefilter: Literal["gaussian", "wiener", "none"] = setting("gaussian", "", "filter before the refinement")
+    max_rmsd: float = setting(
+        0.15, "nearest distances", "templates of a larger misfit do not match", gt=0, le=0.4
+    )
+    min_matched: int = setting(3, "", "fewest neighbours of a partial match", ge=2, le=12)
+    min_occurrence: float = setting(
+        0.2,
+        "",
+        "the time average takes sites that hold a column in at least this part of the frames",
+        ge=0,
+        le=1,
+    )
+
+
 class AnalysisSettings(Settings):
     """Everything that `analyze` does to a movie; written into summary.json as it was used."""
 
@@ -77,6 +112,7 @@ class AnalysisSettings(Settings):
     drift: DriftSettings = DriftSettings()
     sites: SiteSettings = SiteSettings()
     occupancy: OccupancySettings = OccupancySettings()
+    strain: StrainSettings = StrainSettings()
     material: str | None = setting(None, "", "what the specimen is (Au, Pt, …), for the domain check")
     kv: float | None = setting(
         None, "kV", "acceleration voltage, where the file does not know it", gt=0, le=3000

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_atomcount import __version__
-from napari_atomcount.cli import analysing, making, shelf
+from napari_atomcount.cli import analysing, calibrating, making, shelf
 from napari_atomcount.cli.common import verb
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _root(
 for function, name in (
     (analysing.demo, "demo"),
     (analysing.analyze, "analyze"),
+    (calibrating.calibrate, "calibrate"),
     (making.simulate, "simulate"),
     (making.train, "train"),
     (making.benchmark, "benchmark"),

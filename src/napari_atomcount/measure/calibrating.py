@@ -1,0 +1,435 @@
+"""The size of a pixel from the crystal in the image: spots of the power spectrum against a known lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from napari_atomcount.measure.crystal import Crystal
+from napari_atomcount.records.errors import InputError
+
+Doubles = npt.NDArray[np.float64]
+
+SMALLEST_TRANSFORM = 1024
+FINE_UP_TO = 1024  # larger images have sharp spots; they are not padded to twice their size
+#: Of the strongest spot's power: below it lie the side lobes of a noise-free simulation, nothing to measure.
+FLOOR = 1e-4
+MOST_PEAKS = 40
+#: A spot stands out of its ring by this factor in power; the strongest of pure noise, smoothed, by about 4.
+LEAST_CONTRAST = 6.0
+#: Vendors' calibrations are up to 8 % off; beyond this from the file's value is not looked.
+SEARCH = 0.15
+LOWEST = 4.0  # resolved steps from zero: nearer lie the image's own edges
+WHOLE_RANGE_NM = (0.0005, 0.2)
+LOW_ORDERS = 6  # spots of these lowest orders tell lattices apart
+TOLERANCE = 0.04  # of a spot's length: how far it may be from where the first guess expects it
+FEWEST_SPOTS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A power spectrum.
+
+    Parameters
+    ----------
+    power : ndarray, shape (K, K)
+        Mean over the frames, zero frequency in the middle (``fftshift``).
+    contrast : ndarray, shape (K, K)
+        Power, smoothed to what the image resolves, over the median of its ring.
+    smoothing : float
+        Resolution, cycles per px: about one over the image's size.
+    """
+
+    power: Doubles
+    contrast: Doubles
+    smoothing: float
+
+    def place(self, k: Doubles) -> Doubles:
+        """Frequencies (…, 2) in cycles per px -> pixels of the spectrum."""
+        size = self.power.shape[0]
+        return np.asarray(k * size + size // 2, dtype=np.float64)
+
+    def at(self, k: Doubles) -> Doubles:
+        """Contrast at frequencies (N, 2); 0 outside."""
+        return np.asarray(ndimage.map_coordinates(self.contrast, self.place(k).T, order=1, cval=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class PixelSize:
+    """A measured pixel size.
+
+    Parameters
+    ----------
+    size_nm, error_nm : tuple of float
+        (y, x), each measured alone, and its standard error.
+    mean_nm, mean_error_nm : float
+        Of square pixels.
+    anisotropy : float
+        size y / size x - 1.
+    shear : float
+        Departure of the angle between y and x from 90°, radians; not zero: scan distortion, or a strained
+        crystal.
+    lattice : str
+        Name.
+    zone_axis : tuple of int
+        u, v, w.
+    rotation_deg : float
+        From the crystal's own frame, degrees.
+    spots : ndarray, shape (N, 4)
+        ky, kx measured (cycles per px), contrast, and distance from the fit as a fraction of its length.
+    score : float
+        Mean log10 contrast of the low orders; a wrong lattice has little.
+    """
+
+    size_nm: tuple[float, float]
+    error_nm: tuple[float, float]
+    mean_nm: float
+    mean_error_nm: float
+    anisotropy: float
+    shear: float
+    lattice: str
+    zone_axis: tuple[int, int, int]
+    rotation_deg: float
+    spots: Doubles
+    score: float
+
+
+def power_spectrum(frames: Iterable[npt.NDArray[np.floating]]) -> Spectrum:
+    """Mean power spectrum of images (Y, X) of one shape; drift between them does no harm.
+
+    Raises
+    ------
+    InputError
+        If there is no image, or it is smaller than 32 px.
+    """
+    total: Doubles | None = None
+    shape = (0, 0)
+    for frame in frames:
+        image = np.asarray(frame, dtype=np.float64)
+        shape = (image.shape[0], image.shape[1])
+        if min(shape) < 32:
+            raise InputError(f"An image of {shape[0]} × {shape[1]} px is too small to see a lattice in.")
+        good = np.isfinite(image)
+        if not good.any():
+            continue
+        image = np.where(good, image, image[good].mean())
+        image = image - ndimage.gaussian_filter(image, min(shape) / 12)  # what is uneven has no spots
+        window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
+        wanted = max(shape) * (2 if max(shape) <= FINE_UP_TO else 1)
+        size = max(SMALLEST_TRANSFORM, 1 << (wanted - 1).bit_length())
+        spectrum = np.abs(fft.fft2((image - image.mean()) * window, (size, size))) ** 2
+        total = spectrum if total is None else total + spectrum
+    if total is None:
+        raise InputError("No frame shows anything: there are no spots to measure.")
+    power = np.asarray(fft.fftshift(total))
+    size = power.shape[0]
+    wide = 1.0 / min(shape)
+    # a Hann window's spot has about this width; smoothing by it keeps the spot and calms the noise
+    smooth = ndimage.gaussian_filter(power, 0.6 * wide * size, mode="wrap")
+    k = (np.arange(size) - size // 2) / size
+    far = np.hypot(k[:, None], k[None, :]) > LOWEST * wide
+    floor = FLOOR * float(smooth[far].max())
+    return Spectrum(power, smooth / np.maximum(_rings(smooth), max(floor, 1e-300)), wide)
+
+
+def _rings(power: Doubles) -> Doubles:
+    """Median of each ring around zero, at every pixel; rings two resolved steps wide."""
+    size = power.shape[0]
+    k = np.arange(size) - size // 2
+    radius = np.hypot(k[:, None], k[None, :])
+    step = max(2.0, size / 256)
+    ring = (radius / step).astype(np.int64).ravel()
+    values = power.ravel()
+    order = np.argsort(ring, kind="stable")
+    edges = np.searchsorted(ring[order], np.arange(ring.max() + 2))
+    middle = np.array([np.median(values[order[a:b]]) for a, b in pairwise(edges)])
+    middle = ndimage.median_filter(middle, 5)
+    return np.asarray(np.interp(radius / step - 0.5, np.arange(len(middle)), middle))
+
+
+def find_spots(spectrum: Spectrum, lowest: float | None = None) -> Doubles:
+    """Spots of the upper half plane, strongest first, shape (N, 3): ky, kx (cycles per px), contrast.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the image.
+    lowest : float, optional
+        Nothing nearer to zero, cycles per px; by default four resolved steps.
+    """
+    size = spectrum.power.shape[0]
+    lowest = LOWEST * spectrum.smoothing if lowest is None else lowest
+    reach = max(2, round(1.5 * spectrum.smoothing * size))
+    peak = spectrum.contrast == ndimage.maximum_filter(spectrum.contrast, 2 * reach + 1)
+    row, col = np.nonzero(peak & (spectrum.contrast > LEAST_CONTRAST))
+    k = (np.column_stack([row, col]) - size // 2) / size
+    length = np.hypot(*k.T)
+    half = (k[:, 0] > 0) | ((k[:, 0] == 0) & (k[:, 1] > 0))
+    keep = half & (length > lowest) & (np.abs(k).max(axis=1) < 0.5)
+    row, col, k = row[keep], col[keep], k[keep]
+    contrast = spectrum.contrast[row, col]
+    order = np.argsort(-contrast, kind="stable")[:MOST_PEAKS]
+    return np.column_stack([centre_of_spots(spectrum, k[order]), contrast[order]])
+
+
+def centre_of_spots(spectrum: Spectrum, k: Doubles) -> Doubles:
+    """Centres (N, 2), cycles per px, of the spots nearest to frequencies (N, 2): weighted means, iterated."""
+    size = spectrum.power.shape[0]
+    sigma = 0.9 * spectrum.smoothing * size
+    reach = int(np.ceil(3 * sigma))
+    d = np.arange(-reach, reach + 1)
+    out = np.empty_like(k)
+    for n, start in enumerate(spectrum.place(k)):
+        centre = start
+        for _ in range(30):
+            row, col = np.rint(centre).astype(int)
+            ys, xs = row + d, col + d
+            part = spectrum.power.take(ys, axis=0, mode="wrap").take(xs, axis=1, mode="wrap")
+            part = np.maximum(part - np.median(part), 0)
+            window = np.exp(-((ys[:, None] - centre[0]) ** 2 + (xs - centre[1]) ** 2) / (2 * sigma**2))
+            weight = part * window
+            if weight.sum() <= 0:
+                break
+            found = np.array([(weight.sum(1) * ys).sum(), (weight.sum(0) * xs).sum()]) / weight.sum()
+            step, centre = found - centre, found
+            if np.hypot(*step) < 1e-3:
+                break
+        # a spot that ran away is another spot
+        centre = centre if np.hypot(*(centre - start)) < 2 * sigma else start
+        out[n] = (centre - size // 2) / size
+    return out
+
+
+def measure_pixel_size(
+    spectrum: Spectrum,
+    lattice: Crystal,
+    zone_axis: tuple[int, int, int] | None = None,
+    expected_nm: float | None = None,
+    spots: Doubles | None = None,
+) -> PixelSize:
+    """Measure the pixel size from a lattice's spots.
+
+    The lattice is laid over the spectrum at every size and turn that puts one of its low orders on one of the
+    spots; the best one is fitted to all spots it explains, k = diag(p) R g, for both axes at once.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the image.
+    lattice : Crystal
+        What the crystal is.
+    zone_axis : tuple of int, optional
+        u, v, w; by default the best of the lattice's usual ones.
+    expected_nm : float, optional
+        Pixel size that the file claims, nm: only sizes within 15 % of it are tried.
+    spots : ndarray, shape (N, 2), optional
+        Spots that a person pointed at, (ky, kx) in cycles per px: only sizes and turns that explain one of
+        them are tried.
+
+    Returns
+    -------
+    PixelSize
+        Errors come from how well the spots agree with each other.
+
+    Raises
+    ------
+    InputError
+        If no spots are found, or none that fit the lattice.
+    """
+    found = find_spots(spectrum) if spots is None else _pointed_at(spectrum, spots)
+    if len(found) < (FEWEST_SPOTS if spots is None else 1):
+        raise InputError(
+            "The power spectrum shows no spots: choose a region with the crystal (--roi), or frames where it "
+            "is in focus."
+        )
+    best: tuple[float, float, float, tuple[int, int, int], Doubles] | None = None
+    for axis in (zone_axis,) if zone_axis else lattice.axes:
+        g, _ = lattice.reflections(axis)
+        for p, turn, score in _guesses(spectrum, found, g, expected_nm):
+            if best is None or score > best[0]:
+                best = (score, p, turn, axis, g)
+    if best is None:
+        near = "" if expected_nm is None else f" at about {expected_nm:.4g} nm per pixel"
+        raise InputError(
+            f"The spots are not those of {lattice.name}{near}: choose another lattice or zone axis, or give "
+            "the pixel size with --pixel-size-nm."
+        )
+    score, p, turn, axis, g = best
+    return _fit(spectrum, lattice.name, axis, g, p, turn, score)
+
+
+def _pointed_at(spectrum: Spectrum, spots: Doubles) -> Doubles:
+    k = np.asarray(spots, float).reshape(-1, 2)
+    k = centre_of_spots(spectrum, np.where((k[:, :1] < 0), -k, k))
+    return np.column_stack([k, spectrum.at(k)])
+
+
+def _turned(g: Doubles, turn: float) -> Doubles:
+    """Vectors (…, 2) of (y, x) turned by an angle, radians, from +x towards +y."""
+    c, s = np.cos(turn), np.sin(turn)
+    return np.stack([g[..., 0] * c + g[..., 1] * s, g[..., 1] * c - g[..., 0] * s], axis=-1)
+
+
+def _guesses(
+    spectrum: Spectrum, spots: Doubles, g: Doubles, expected_nm: float | None
+) -> list[tuple[float, float, float]]:
+    """Pixel size, turn and score of the best ways to lay the lattice over the spots."""
+    low, high = (
+        WHOLE_RANGE_NM if expected_nm is None else ((1 - SEARCH) * expected_nm, (1 + SEARCH) * expected_nm)
+    )
+    length = np.hypot(*g.T)
+    shells = np.unique(np.round(length, 6))[:LOW_ORDERS]
+    few = g[length <= shells[-1] + 1e-6]
+    rows = []
+    for ky, kx, _ in spots[:20]:
+        k = np.hypot(ky, kx)
+        for gy, gx in few:
+            p = k / np.hypot(gy, gx)
+            if not low <= p <= high:
+                continue
+            angle = np.arctan2(ky, kx) - np.arctan2(gy, gx)
+            for turn in (angle, angle + np.pi):
+                rows.append((p, turn, _score(spectrum, few, p, turn)))
+    rows.sort(key=lambda row: -row[2])
+    return [row for row in rows[:5] if row[2] > 0]
+
+
+def _score(spectrum: Spectrum, g: Doubles, p: float, turn: float) -> float:
+    """Mean log10 contrast where the lattice expects its low orders; what lies beyond Nyquist does not count.
+
+    Neighbouring pixels are looked at too, because the first guess comes from one spot alone.
+    """
+    k = p * _turned(g, turn)
+    inside = np.abs(k).max(axis=1) < 0.49
+    low = np.hypot(*k.T) > 3 * spectrum.smoothing
+    if (inside & low).sum() < 2 or not low[inside].all():
+        return -1.0
+    k = k[inside]
+    around = spectrum.smoothing * np.array([(0, 0), (0, 0.7), (0.7, 0), (0, -0.7), (-0.7, 0)])
+    value = np.max([spectrum.at(k + d) for d in around], axis=0)
+    return float(np.clip(np.log10(np.maximum(value, 1e-3)), -0.5, 3.0).mean() * min(1.0, len(k) / 4) ** 0.5)
+
+
+def _fit(
+    spectrum: Spectrum,
+    lattice: str,
+    axis: tuple[int, int, int],
+    g: Doubles,
+    p: float,
+    turn: float,
+    score: float,
+) -> PixelSize:
+    """Fit k = A g to the spots, A = diag(p) R; far orders join as the fit becomes good enough for them."""
+    matrix = p * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    used = k = contrast = np.zeros(0)
+    for share in (0.5, 0.75, 1.0, 1.0):
+        expected = g @ matrix.T
+        length = np.hypot(*expected.T)
+        near = (np.abs(expected).max(axis=1) < 0.48) & (length <= share * max(length.max(), 1e-9) + 1e-9)
+        near |= length <= np.sort(length)[min(3, len(length) - 1)]
+        near &= np.abs(expected).max(axis=1) < 0.49
+        index = np.flatnonzero(near)
+        found = centre_of_spots(spectrum, expected[index])
+        height = spectrum.at(found)
+        off = np.hypot(*(found - expected[index]).T)
+        good = (height > LEAST_CONTRAST) & (off < np.maximum(TOLERANCE * length[index], spectrum.smoothing))
+        if good.sum() < FEWEST_SPOTS:
+            break
+        used, k, contrast = g[index[good]], found[good], height[good]
+        matrix = _solve(used, k, contrast)
+        left = np.hypot(*(k - used @ matrix.T).T)
+        keep = left <= max(3 * 1.4826 * float(np.median(left)), 1e-9)
+        if keep.sum() >= max(FEWEST_SPOTS, 3):
+            used, k, contrast = used[keep], k[keep], contrast[keep]
+            matrix = _solve(used, k, contrast)
+    if len(used) < FEWEST_SPOTS or np.linalg.matrix_rank(used, tol=1e-6) < 2:
+        raise InputError(
+            f"Too few spots of {lattice} stand out to measure both axes: choose a region with the crystal "
+            "(--roi)."
+        )
+    size, mean, shear = _sizes(matrix)
+    error, mean_error = _errors(used, k, contrast, spectrum.smoothing)
+    away = np.hypot(*(k - used @ matrix.T).T) / np.hypot(*k.T)
+    return PixelSize(
+        size_nm=size,
+        error_nm=error,
+        mean_nm=mean,
+        mean_error_nm=mean_error,
+        anisotropy=size[0] / size[1] - 1,
+        shear=shear,
+        lattice=lattice,
+        zone_axis=axis,
+        rotation_deg=_rotation(matrix),
+        spots=np.column_stack([k, contrast, away]),
+        score=score,
+    )
+
+
+def _solve(g: Doubles, k: Doubles, contrast: Doubles) -> Doubles:
+    """The matrix (2, 2) with k = A g, least squares; a strong spot's place is surer, within limits."""
+    weight = np.sqrt(np.minimum(contrast, 100.0))[:, None]
+    return np.asarray(np.linalg.lstsq(g * weight, k * weight, rcond=None)[0].T)
+
+
+def _sizes(matrix: Doubles) -> tuple[tuple[float, float], float, float]:
+    """Pixel size (y, x), that of square pixels, and the shear: A Aᵀ = diag(p)² where R is a rotation."""
+    square = matrix @ matrix.T
+    y, x = float(np.sqrt(square[0, 0])), float(np.sqrt(square[1, 1]))
+    return (y, x), float(np.sqrt(abs(np.linalg.det(matrix)))), float(square[0, 1] / (y * x))
+
+
+def pixel_size_of(
+    matrix: Doubles,
+    others: list[Doubles],
+    g: Doubles,
+    lattice: str,
+    axis: tuple[int, int, int],
+    score: float,
+) -> PixelSize:
+    """The pixel size of a matrix k = A g; the scatter of other estimates of it is its error."""
+    size, mean, shear = _sizes(matrix)
+    values = np.array([[*_sizes(other)[0], _sizes(other)[1]] for other in others])
+    spread = np.sqrt(((values - np.array([*size, mean])) ** 2).mean(axis=0) / len(others))
+    k = g @ matrix.T
+    return PixelSize(
+        size_nm=size,
+        error_nm=(float(spread[0]), float(spread[1])),
+        mean_nm=mean,
+        mean_error_nm=float(spread[2]),
+        anisotropy=size[0] / size[1] - 1,
+        shear=shear,
+        lattice=lattice,
+        zone_axis=axis,
+        rotation_deg=_rotation(matrix),
+        spots=np.column_stack([k, np.full(len(k), np.nan), np.zeros(len(k))]),
+        score=score,
+    )
+
+
+def _rotation(matrix: Doubles) -> float:
+    """Turn of the crystal in A = diag(p) R, degrees."""
+    return float(np.degrees(np.arctan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])))
+
+
+def _errors(g: Doubles, k: Doubles, contrast: Doubles, smoothing: float) -> tuple[tuple[float, float], float]:
+    """Standard errors by leaving out one spot after the other; of few spots, from the width of a spot."""
+    n = len(g)
+    left_out = []
+    for i in range(n):
+        rest = np.arange(n) != i
+        if rest.sum() >= FEWEST_SPOTS and np.linalg.matrix_rank(g[rest], tol=1e-6) == 2:
+            size, mean, _ = _sizes(_solve(g[rest], k[rest], contrast[rest]))
+            left_out.append((*size, mean))
+    size, mean, _ = _sizes(_solve(g, k, contrast))
+    # one spot's centre is known to about a twentieth of its width
+    least = 0.05 * smoothing / float(np.sqrt((k**2).sum() / 2)) * np.array([*size, mean])
+    if len(left_out) >= 3:
+        values = np.array(left_out)
+        spread = np.sqrt((len(values) - 1) / len(values) * ((values - values.mean(0)) ** 2).sum(0))
+        least = np.maximum(least, spread)
+    return (float(least[0]), float(least[1])), float(least[2])

@@ -1,0 +1,219 @@
+"""What a movie says of its own scales: pixel size from the crystal, gain from the noise, dose from both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomcount.measure.calibrating import PixelSize, find_spots, measure_pixel_size, power_spectrum
+from napari_atomcount.measure.crystal import crystal
+from napari_atomcount.measure.few_periods import measure_few_periods
+from napari_atomcount.measure.gain import Gain, measure_gain
+from napari_atomcount.measure.imaging import estimate_dose
+from napari_atomcount.records.calibration import ATOMIC_PIXEL_RANGE_NM
+from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.movie import Movie
+
+SPECTRUM_FRAMES = 16
+GAIN_FRAMES = 33
+LARGEST_PIXELS = 200_000_000  # of the frames that are held for the gain
+ANISOTROPIC = 0.01
+FAR_FROM_FILE = 0.02
+
+Images = list[npt.NDArray[Any]]
+
+
+def calibrate(
+    movie: Movie,
+    lattice: str | None = None,
+    zone_axis: tuple[int, int, int] | None = None,
+    frames: tuple[int, int] | None = None,
+    roi: tuple[int, int, int, int] | None = None,
+    dark_level: float | None = 0.0,
+    spots: npt.NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
+    """Measure pixel size, gain and dose, each with its error.
+
+    Parameters
+    ----------
+    movie : Movie
+        A pixel size that it has is where the search begins.
+    lattice : str, optional
+        Name (``Au``, ``MoS2``, …) or CIF file of the crystal; None: spots are listed, no size follows.
+    zone_axis : tuple of int, optional
+        u, v, w.
+    frames : tuple of int, optional
+        START, STOP.
+    roi : tuple of int, optional
+        y0, y1, x0, x1 in px, where the crystal is; the gain is measured on whole frames.
+    dark_level : float, optional
+        Counts without electrons; None: measured too.
+    spots : ndarray, shape (N, 2), optional
+        Spots that a person pointed at, (ky, kx) in cycles per px.
+
+    Returns
+    -------
+    dict
+        ``pixel_size_nm``, ``gain``, ``dose_e_per_A2``, each with ``value``, ``error`` and ``source`` or None,
+        ``spots`` and ``warnings``; plain numbers, ready for JSON.
+
+    Raises
+    ------
+    InputError
+        If a lattice is given and its spots are not there.
+    """
+    warnings: list[str] = []
+    numbers = _numbers(movie, frames)
+    chosen = numbers[np.unique(np.linspace(0, len(numbers) - 1, SPECTRUM_FRAMES).round().astype(int))]
+    parts = [_cut(movie.frame(int(t)), roi, movie) for t in chosen]
+    known = _plausible(movie)
+    size: PixelSize | None = None
+    spectrum = power_spectrum(parts)
+    if lattice is not None:
+        ruler = crystal(lattice)
+        try:
+            size = measure_pixel_size(spectrum, ruler, zone_axis, known, spots)
+        except InputError as spectral:
+            try:
+                size = measure_few_periods(np.mean(parts, axis=0), ruler, zone_axis, known)
+            except InputError:
+                raise spectral from None
+    else:
+        warnings.append("no lattice was given (--lattice): the pixel size was not measured")
+    gain = measure_gain(_gain_frames(movie, numbers), dark_level)
+    if gain is None:
+        warnings.append("the gain was not measured: it needs two successive frames of the same scene")
+    out: dict[str, Any] = {
+        "movie": movie.name,
+        "pixel_size_nm": None if size is None else _about_size(size, movie, warnings),
+        "gain": None if gain is None else _about_gain(gain),
+        "dose_e_per_A2": _dose(movie, gain, size, parts, warnings),
+        "spots": [
+            {
+                "ky": float(ky),
+                "kx": float(kx),
+                "contrast": float(c),
+                "spacing_px": float(1 / np.hypot(ky, kx)),
+            }
+            for ky, kx, c in find_spots(spectrum)[:12]
+        ],
+    }
+    return out | {"warnings": warnings}
+
+
+def _numbers(movie: Movie, frames: tuple[int, int] | None) -> npt.NDArray[np.int64]:
+    start, stop = frames or (0, movie.n_frames)
+    numbers = np.arange(start, min(stop, movie.n_frames))
+    if not len(numbers):
+        raise InputError(f"{movie.name} has {movie.n_frames} frames, none of them in the range asked for.")
+    return numbers
+
+
+def _cut(
+    frame: npt.NDArray[Any], roi: tuple[int, int, int, int] | None, movie: Movie
+) -> npt.NDArray[np.float64]:
+    if roi is not None:
+        y0, y1, x0, x1 = roi
+        if y0 >= frame.shape[0] or x0 >= frame.shape[1]:
+            raise InputError(
+                f"The region {y0}:{y1},{x0}:{x1} lies outside {movie.name}, which has {frame.shape[0]} × "
+                f"{frame.shape[1]} px."
+            )
+        frame = frame[y0:y1, x0:x1]
+    return frame.astype(np.float64)
+
+
+def _plausible(movie: Movie) -> float | None:
+    """The pixel size to begin with; an absurd one is none."""
+    size = movie.calibration.pixel_size_nm
+    if size is None:
+        return None
+    mean = float(np.sqrt(size[0] * size[1]))
+    return mean if ATOMIC_PIXEL_RANGE_NM[0] <= mean <= ATOMIC_PIXEL_RANGE_NM[1] else None
+
+
+def _gain_frames(movie: Movie, numbers: npt.NDArray[np.int64]) -> Images:
+    """Successive frames from the middle of the range, not more than memory likes."""
+    most = max(2, min(GAIN_FRAMES, LARGEST_PIXELS // (movie.shape[1] * movie.shape[2])))
+    first = max(0, (len(numbers) - most) // 2)
+    return [movie.frame(int(t)) for t in numbers[first : first + most]]
+
+
+def _about_size(size: PixelSize, movie: Movie, warnings: list[str]) -> dict[str, Any]:
+    known = movie.calibration.pixel_size_nm
+    ratio = None if known is None else size.mean_nm / float(np.sqrt(known[0] * known[1]))
+    if ratio is not None and abs(ratio - 1) > FAR_FROM_FILE:
+        warnings.append(
+            f"the crystal's pixel size is {100 * (ratio - 1):+.1f} % from the one that was stated"
+        )
+    if abs(size.anisotropy) > max(ANISOTROPIC, 3 * max(size.error_nm) / size.mean_nm):
+        warnings.append(
+            f"pixels are {100 * size.anisotropy:+.1f} % larger along y than x, unless the crystal is strained"
+        )
+    return {
+        "value": list(size.size_nm),
+        "error": list(size.error_nm),
+        "source": "estimated",
+        "mean": size.mean_nm,
+        "mean_error": size.mean_error_nm,
+        "anisotropy": size.anisotropy,
+        "shear_deg": float(np.degrees(size.shear)),
+        "lattice": size.lattice,
+        "zone_axis": list(size.zone_axis),
+        "rotation_deg": size.rotation_deg,
+        "n_spots": len(size.spots),
+        "stated": None if known is None else list(known),
+        "ratio_to_stated": ratio,
+    }
+
+
+def _about_gain(gain: Gain) -> dict[str, Any]:
+    return {
+        "value": gain.counts_per_electron,
+        "error": gain.error,
+        "source": "estimated",
+        "dark_level": gain.dark_level,
+        "single_pixels": gain.single_pixels,
+        "frame_pairs": gain.frame_pairs,
+    }
+
+
+def _dose(
+    movie: Movie,
+    gain: Gain | None,
+    size: PixelSize | None,
+    parts: list[npt.NDArray[np.float64]],
+    warnings: list[str],
+) -> dict[str, Any] | None:
+    """Electrons per Å² and image: mean counts over the gain and the pixel's area (1 nm² is 100 Å²)."""
+    known = movie.calibration.pixel_size_nm
+    pixel = size.size_nm if size is not None else known
+    if pixel is None:
+        warnings.append("the dose was not measured: it needs a pixel size (--lattice or --pixel-size-nm)")
+        return None
+    area = pixel[0] * pixel[1] * 100.0
+    relative = 0.0 if size is None else 2 * size.mean_error_nm / size.mean_nm
+    stated = movie.calibration.gain
+    if stated is not None or gain is not None:
+        counts, error = (stated, 0.0) if stated is not None else (gain.counts_per_electron, gain.error)  # type: ignore[union-attr]
+        dark = 0.0 if gain is None else gain.dark_level
+        level = float(np.mean([np.nanmean(part) for part in parts])) if gain is None else gain.level
+        value = (level - dark) / counts / area
+        return {
+            "value": value,
+            "error": value * float(np.hypot(relative, error / counts)),
+            "source": "user" if stated is not None else "estimated",
+            "from": "mean level over gain; what the specimen scatters out of the beam is missing",
+        }
+    estimate = estimate_dose([part.astype(np.float32) for part in parts[:1]], (pixel[0], pixel[1]))
+    if estimate is None:
+        warnings.append("the dose was not measured: the image has no noise, or no level")
+        return None
+    return {
+        "value": estimate,
+        "error": None,
+        "source": "estimated",
+        "from": "noise of a single image, fine structure counted as noise: a lower bound",
+    }

@@ -1,6 +1,6 @@
 """Floor 2: models and the pipeline against known truths; every figure with its conditions, images and seed.
 
-Names of benchmarks are models (name or folder), ``dynamics``, ``speed`` and ``all``.
+Names of benchmarks are models (name or folder), ``dynamics``, ``strain``, ``speed`` and ``all``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from napari_atomcount.records.errors import InputError
 __all__ = ["BENCHMARKS", "BenchmarkRun", "run"]
 
 #: What can be asked for beside models.
-BENCHMARKS = ("dynamics", "speed", "all")
+BENCHMARKS = ("dynamics", "strain", "speed", "all")
 #: The model that ``dynamics`` and ``speed`` use when none is named.
 DEFAULT_MODEL = "fcc-110-hrtem"
 #: Length of the long movie of a quick run, frames.
@@ -44,8 +44,8 @@ def run(
     Parameters
     ----------
     names : sequence of str
-        Models by name or folder, ``dynamics``, ``speed``, ``all``. The last three use the models named beside
-        them, or the bundled one.
+        Models by name or folder, ``dynamics``, ``strain``, ``speed``, ``all``. Those that need a
+        model use the ones named beside them, or the bundled one.
     out : pathlib.Path
         Folder for the results.
     images : int, optional
@@ -71,10 +71,10 @@ def run(
     models = [name for name in names if name not in BENCHMARKS]
     measured = list(models)
     if "all" in wanted:
-        wanted = {"dynamics", "speed"}
+        wanted = {"dynamics", "strain", "speed"}
         measured = models or sorted(path.parent.name for path in bundled_models().glob("*/card.json"))
     cards = [load_card(name) for name in measured]
-    users = cards or [load_card(DEFAULT_MODEL)]
+    users = cards or ([load_card(DEFAULT_MODEL)] if wanted - {"strain"} else [])
     if quick and images is None:
         images = 4
 
@@ -105,6 +105,13 @@ def run(
         )
         result.files += report.write_dynamics(dynamics, out, about)
         result.floors += dynamics.floors
+    if "strain" in wanted:
+        from napari_atomcount.benchmark.strain import run_strain
+        from napari_atomcount.benchmark.strain_report import write_strain
+
+        strain = run_strain(1 if quick else None, seed, tell)
+        result.files += write_strain(strain, out, about)
+        result.floors += strain.floors
     if "speed" in wanted:
         speed = run_speed(users[0], QUICK_FRAMES if quick else None, tell)
         result.files += report.write_speed(speed, out, about)

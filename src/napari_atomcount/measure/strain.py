@@ -60,8 +60,9 @@ class Reference:
     ----------
     kind : str
         ``absolute``: the template's size and the pixel size. ``mean``: the mean planar strain of the
-        completely matched columns of each phase is zero. ``region``: the mean lattice of the columns in a region
-        has no strain and no rotation. ``phase``: one phase has its own lattice constant; it scales the pixels.
+        completely matched columns of each phase is zero. ``region``: the mean lattice of the columns in a
+        region has no strain and no rotation. ``phase``: one phase has its own lattice constant, which scales
+        the pixels.
     region : tuple of int, optional
         y0, y1, x0, x1 in px.
     phase : str

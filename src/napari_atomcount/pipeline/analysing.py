@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from napari_atomcount.io.session import Session
 from napari_atomcount.measure.imaging import column_contrast, estimate_dose, unevenness
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
@@ -36,6 +37,7 @@ def analyze(
     cancelled: Callable[[], bool] | None = None,
     store: LogitStore | None = None,
     command: str = "",
+    session: Session | None = None,
 ) -> Analysis:
     """Find the columns of a movie, count their atoms, and follow the sites through time.
 
@@ -55,6 +57,9 @@ def analyze(
         Made by the caller who wants to look at the maps afterwards; by default it is closed at the end.
     command : str
         What the user typed, for the summary.
+    session : Session, optional
+        It keeps what the network says as a new run; its edits hold in what follows, and those that find no
+        column in this run are warned of.
 
     Returns
     -------
@@ -90,7 +95,10 @@ def analyze(
     columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
     detected = time.monotonic()
     try:
-        analysis = follow(movie, columns, store, settings, progress)
+        unplaced = [] if session is None else _kept(columns, store, detector.card, settings, session)
+        edits = None if session is None else session.columns
+        analysis = follow(movie, columns, store, settings, progress, edits)
+        analysis.summary["warnings"] += unplaced
         complete = len(store.frames) >= len(frames)
     finally:
         if own_store:
@@ -98,6 +106,26 @@ def analyze(
     timing = {"loading": loaded - begun, "columns": detected - loaded, **analysis.summary["seconds"]}
     analysis.summary["seconds"] = {name: round(value, 3) for name, value in timing.items()}
     return describe(analysis, movie, detector.card, settings, command=command, complete=complete)
+
+
+def _kept(
+    columns: pd.DataFrame, store: LogitStore, card: ModelCard, settings: AnalysisSettings, session: Session
+) -> list[str]:
+    """Keep a run in the session; say which of its edits find no column in it."""
+    model = {"name": card.name, "sha256": card.sha256}
+    detect = settings.detect.model_dump(mode="json")
+    change = session.add_run(columns, model, detect, store.frames.tolist(), store.warnings)
+    if not change.unplaced:
+        return []
+    edits = "; ".join(
+        f"{p.edit.edit} in frame {p.edit.frame}"
+        + ("" if p.edit.y is None else f" at {p.edit.y:.1f}, {p.edit.x:.1f}")
+        for p in change.unplaced[:5]
+    )
+    more = " …" if len(change.unplaced) > 5 else ""
+    return [
+        f"{len(change.unplaced)} corrections find no place in this run and wait for another: {edits}{more}"
+    ]
 
 
 def with_estimates(movie: Movie, settings: AnalysisSettings) -> Movie:

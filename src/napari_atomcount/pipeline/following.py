@@ -20,13 +20,16 @@ from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.replay import CorrectedColumns
 from napari_atomcount.records.settings import AnalysisSettings
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 UNSURE_DRIFT = 0.9
+NOT_SAID = -1
 
 
 def follow(
@@ -35,6 +38,7 @@ def follow(
     store: LogitStore,
     settings: AnalysisSettings | None = None,
     progress: Progress | None = None,
+    corrected: CorrectedColumns | None = None,
 ) -> Analysis:
     """Follow the columns of the finished frames through time.
 
@@ -50,6 +54,9 @@ def follow(
         Drift, sites, occupancy, region and mask.
     progress : callable, optional
         Called as ``progress(stage, done, total)``.
+    corrected : CorrectedColumns, optional
+        A person's edits over these columns: its table is followed in their place, and what the person said
+        about a place in a frame holds, whatever the network says.
 
     Returns
     -------
@@ -62,6 +69,7 @@ def follow(
     frames = store.frames
     seconds: dict[str, float] = {}
     warnings: list[str] = []
+    columns = columns if corrected is None else corrected.table
     columns = columns[np.isin(columns["frame"].to_numpy(), frames)]
     say("drift", 0, 3)
     begun = time.monotonic()
@@ -77,7 +85,12 @@ def follow(
     say("occupancy", 2, 3)
     begun = time.monotonic()
     pool = sites.table["coordination"].to_numpy()
-    found = hidden_markov(log_odds, observed, pool, settings.occupancy)
+    known = None
+    if corrected is not None and corrected.edited_frames:
+        reach = tuple(settings.sites.radius_nm / p for p in movie.calibration.require_pixel_size())
+        known = known_states(corrected, frames, y, x, (reach[0], reach[1]))
+        known[~observed] = NOT_SAID
+    found = hidden_markov(log_odds, observed, pool, settings.occupancy, known)
     if found.model.lost.any():
         lost = ", ".join(str(t) for t in frames[found.model.lost & store.observed])
         warnings.append(f"frames in which the columns are hardly seen count as not observed: {lost}")
@@ -91,6 +104,40 @@ def follow(
         seconds=seconds,
     )
     return analysis.validate()
+
+
+def known_states(
+    corrected: CorrectedColumns, frames: Ints, y: Doubles, x: Doubles, reach: tuple[float, float]
+) -> npt.NDArray[np.int8]:
+    """What a person said about each site in each frame, shape (F, S): 1 a column, 0 none, -1 nothing.
+
+    Parameters
+    ----------
+    corrected : CorrectedColumns
+        The edits.
+    frames : ndarray of int, shape (F,)
+        Of the rows.
+    y, x : ndarray, shape (F, S)
+        Where the sites are in each frame, px of the file.
+    reach : tuple of float
+        How far (y, x), px, a site may be from the place that the person meant.
+    """
+    known = np.full(y.shape, NOT_SAID, np.int8)
+    if not y.shape[1]:
+        return known
+    said, reviewed = corrected.said(), set(corrected.reviewed_frames)
+    rows = {int(t): row for row, t in enumerate(frames)}
+    for t in reviewed & set(rows):
+        known[rows[t]] = 0  # only a frame that a person accepted says what is not there
+    for present in (False, True):
+        part = said[said["present"] == present]
+        for t, py, px in zip(part["frame"], part["y"], part["x"], strict=True):
+            if t in rows:
+                row = rows[t]
+                far = ((y[row] - py) / reach[0]) ** 2 + ((x[row] - px) / reach[1]) ** 2
+                if far.min() <= 1:
+                    known[row, far.argmin()] = int(present)
+    return known
 
 
 def measure_drift(
@@ -144,6 +191,10 @@ def _assemble(
         n_counts = max(np.size(p) for p in counts["count_p"])
         count, mean_count = counts_of_sites(counts, row, state > 0, n_counts)
         state = np.where(state > 0, count, state).astype(np.int8)
+        theirs = (counts["origin"] != "network").to_numpy() & (counts["site_id"] >= 0).to_numpy()
+        theirs &= (counts["count"] > 0).to_numpy()
+        place = row[theirs], counts["site_id"].to_numpy()[theirs]
+        state[place] = np.where(state[place] > 0, counts["count"].to_numpy()[theirs], state[place])
     events = find_events(chain, state, frames, site_id, movie.calibration)
     table = sites.table.iloc[keep].reset_index(drop=True)
     occupancy = found.occupancy[keep].astype(np.float64)

@@ -347,10 +347,10 @@ class CorrectedColumns:
             parts[name][place] = count
         parts["count_prob"][place] = 1.0
         if "count_p" in parts:
-            p = np.zeros(max(self._counts, count), np.float32)
-            if count:
+            p = np.zeros(self._counts, np.float32)
+            if 1 <= count <= self._counts:  # none where the model knows no such count
                 p[count - 1] = 1.0
-            parts["count_p"][place] = p if count else None
+            parts["count_p"][place] = p if p.any() else None
 
 
 _NEW: dict[Any, Any] = {"score": 1.0, "label": "column", "origin": ADDED}

@@ -44,7 +44,11 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     window = detected[:, corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
     # the network is told the recipe's pixel size even where the true one differs: calibrations do
     x = normalise(window, recipe.pixel_A)
-    x = x * torch.from_numpy(np.exp(rng.normal(0, t.contrast_jitter, (size, 1, 1))).astype(np.float32))
+    factor = np.exp(rng.normal(0, t.contrast_jitter, size))
+    # images without a particle are stretched as other programs do it: strong contrast is no column
+    empty = np.array([len(scene.count) == 0 for scene in scenes])
+    factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
+    x = x * torch.from_numpy(factor[:, None, None].astype(np.float32))
     maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
     heat, core, count, offset = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
     return Batch(x[:, None], heat, core, count, offset)

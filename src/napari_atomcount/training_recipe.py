@@ -28,6 +28,7 @@ class TrainingSettings(BaseModel):
         2, ge=1, description="thermal snapshots per image, drawn from those of the particle"
     )
     contrast_jitter: float = Field(0.04, description="relative spread of the contrast")
+    empty_stretch: float = Field(5.0, ge=1, description="largest contrast factor where no particle is")
     target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
     near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")

@@ -65,9 +65,7 @@ class Surroundings(BaseModel):
     films: int = 40
     edges: int = 40
     soots: int = Field(0, ge=0, description="number of graphitic supports, used like films")
-    empty: float = Field(
-        0.0, ge=0, le=1, description="share of images without a particle: nothing is to be found"
-    )
+    empty: float = Field(0.0, ge=0, le=1, description="share of images without a particle")
 
 
 @dataclass
@@ -204,7 +202,7 @@ class WaveBank:
         """A support without a particle."""
         choices = self.films + (self.edges if rng.random() < 0.3 else [])
         wave = choices[rng.integers(len(choices))]
-        if rng.random() < 0.3:
+        for _ in range(rng.integers(0, 4)):  # thick supports: one on the other
             wave = wave * shifted(choices[rng.integers(len(choices))], rng.integers(0, wave.shape[-1], 2))
         wave = np.rot90(shifted(wave, rng.integers(0, wave.shape[-1], 2)), int(rng.integers(4)))
         none = np.empty(0)
@@ -305,7 +303,7 @@ def expose(
     camera = recipe.draw_detector(rng, len(scenes))
     # nothing must be found on supports at low magnification either, where fringes look like small lattices
     empty = np.array([len(scene.count) == 0 for scene in scenes])
-    camera["camera_pixel_A"] *= np.where(empty, rng.uniform(1, 3, len(scenes)), 1)
+    camera["camera_pixel_A"] *= np.where(empty, rng.uniform(1, 4, len(scenes)), 1)
     if "defocus_nm" in microscope:
         microscope["defocus_nm"] *= np.where(empty, rng.uniform(1, 4, len(scenes)), 1)
     waves = torch.from_numpy(np.stack([scene.waves for scene in scenes]))

@@ -1,4 +1,4 @@
-"""Unit tests of the drift: no jump of a lattice period, whatever the specimen does; gaps; refinement by columns."""
+"""Unit tests of the drift: no jump of a lattice period, whatever the specimen does; gaps; refinement."""
 
 import numpy as np
 import pandas as pd

@@ -71,7 +71,7 @@ def test_twins_are_two_lattices(particle):
 
 
 def test_grains_keep_apart(particle):
-    points = np.vstack([particle(1.0, 0.1), particle(1.0, 0.9) + [2.6, 0]])
+    points = np.vstack([particle(1.0, 0.1), particle(1.0, 0.9) + np.array([2.6, 0])])
     assert sorted(len(f.member) for f in fit_lattices(points))[-2:] == [
         len(particle(1.0)),
         len(particle(1.0)),

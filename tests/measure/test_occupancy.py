@@ -1,4 +1,4 @@
-"""Unit tests of the sites' chains: events, false events, intervals, gaps, and what little data allow to say."""
+"""Unit tests of the sites' chains: events, false events, intervals, gaps, what little data allow to say."""
 
 import time
 

@@ -25,8 +25,8 @@ def columns_of(points_px, shift, rng, present=None):
     table = pd.concat(rows, ignore_index=True)
     y_nm, x_nm = CALIBRATION.to_nm(table["y"].to_numpy(), table["x"].to_numpy())
     table = table.assign(
-        column_id=np.arange(len(table)), site_id=-1, y_nm=y_nm, x_nm=x_nm, y_sigma=0.3, x_sigma=0.3, score=0.9,
-        label="column", count=-1, count_prob=np.nan, count_low=-1, count_high=-1, origin="network",
+        column_id=np.arange(len(table)), site_id=-1, y_nm=y_nm, x_nm=x_nm, y_sigma=0.3, x_sigma=0.3,
+        score=0.9, label="column", count=-1, count_prob=np.nan, count_low=-1, count_high=-1, origin="network",
     )  # fmt: skip
     return tables.conform(table, tables.COLUMNS)
 

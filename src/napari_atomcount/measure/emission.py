@@ -12,13 +12,15 @@ Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 LARGEST_LOGIT = 10.0  # beyond it the network is sure, and how sure is noise
-LEVELS = np.linspace(-9.0, 9.0, 19)
+LEVELS = np.linspace(-9.0, 9.0, 13)
 SMALLEST_STEP = 3.0  # between the levels of an empty and an occupied site
 CODES = 256
 CODE_LOGITS = np.linspace(-LARGEST_LOGIT, LARGEST_LOGIT, CODES)
-MOST_OF_ONE_FRAME = 6.0  # nats: one frame in 400 is wrong for reasons that no model of noise knows
+# Nats that one frame may say for or against a column; now and then a frame is wrong for reasons that no
+# model of noise knows.
+MOST_OF_ONE_FRAME = 10.0
 DEFAULT_NOISE = 1.5
-SMALLEST_NOISE = 0.5
+SMALLEST_NOISE = 0.7  # as fine as the levels are
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,45 +37,45 @@ class Emission:
         Standard deviation of the logit at each of the `LEVELS`, from frame to frame.
     empty, occupied : ndarray of int, shape (P,)
         The pairs of levels that are considered, as indices into `LEVELS`.
-    log_density : ndarray, shape (CODES, J)
-        Log density of each code at each level: a hyperbolic secant, whose exponential tails bound what a
-        single frame can say.
+    log_empty : ndarray, shape (CODES, P)
+        Log density of each code at an empty site: a hyperbolic secant, whose tails are exponential.
+    odds : ndarray, shape (CODES, P)
+        p(code | occupied) / p(code | empty), bounded, and never falling as the logit rises.
     """
 
     noise: Single
     empty: npt.NDArray[np.intp]
     occupied: npt.NDArray[np.intp]
-    log_density: Single
+    log_empty: Single
+    odds: Single
 
     @classmethod
     def from_noise(cls, noise: npt.NDArray[np.floating]) -> Emission:
         """Make the tables for the given noise at each level, shape (J,)."""
         sigma = np.maximum(np.asarray(noise, dtype=np.float64), SMALLEST_NOISE)
-        z = (CODE_LOGITS[:, None] - LEVELS) * (np.pi / (2 * sigma))
-        # log sech z, written so that it does not overflow
-        log_density = -np.logaddexp(z, -z) - np.log(sigma)
         below, above = np.nonzero(LEVELS[None, :] - LEVELS[:, None] >= SMALLEST_STEP)
-        return cls(sigma.astype(np.float32), below, above, log_density.astype(np.float32))
+        z = (CODE_LOGITS[:, None] - LEVELS) * (np.pi / (2 * sigma))
+        density = -np.logaddexp(z, -z) - np.log(sigma)  # log sech z, written so that it does not overflow
+        # A frame's word is bounded from both sides alike: neither state can lose by more than the bound.
+        log_empty = np.maximum(density[:, below], density[:, above] - MOST_OF_ONE_FRAME)
+        log_odds = np.clip(_rising(density, below, above), -MOST_OF_ONE_FRAME, MOST_OF_ONE_FRAME)
+        odds = np.exp(log_odds).astype(np.float32)
+        return cls(sigma.astype(np.float32), below, above, log_empty.astype(np.float32), odds)
 
-    def log_density_empty(self) -> Single:
-        """Log density of each code at an empty site, shape (CODES, P).
 
-        Never less than `MOST_OF_ONE_FRAME` below that at an occupied one: the same bound, from the other side.
-        """
-        empty, occupied = self.log_density[:, self.empty], self.log_density[:, self.occupied]
-        return np.asarray(np.maximum(empty, occupied - MOST_OF_ONE_FRAME), dtype=np.float32)
+def _rising(
+    density: npt.NDArray[np.float64], below: npt.NDArray[np.intp], above: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Log odds of the upper against the lower level, (CODES, P), made never to fall as the logit rises.
 
-    def odds(self) -> Single:
-        """p(code | occupied) / p(code | empty), shape (CODES, P); never falls as the logit rises."""
-        ratio = self.log_density[:, self.occupied] - self.log_density[:, self.empty]
-        # Levels of unequal noise would turn the ratio round far outside of both: a sure network is not
-        # doubted.
-        middle = np.searchsorted(CODE_LOGITS, (LEVELS[self.occupied] + LEVELS[self.empty]) / 2)
-        rows = np.arange(CODES)[:, None]
-        upper = np.maximum.accumulate(np.where(rows >= middle, ratio, -np.inf), axis=0)
-        lower = np.minimum.accumulate(np.where(rows <= middle, ratio, np.inf)[::-1], axis=0)[::-1]
-        log_odds = np.where(rows >= middle, upper, lower)
-        return np.asarray(np.exp(np.clip(log_odds, -MOST_OF_ONE_FRAME, MOST_OF_ONE_FRAME)), dtype=np.float32)
+    Levels of unequal noise would turn the ratio round far outside of both: a sure network is not doubted.
+    """
+    ratio = density[:, above] - density[:, below]
+    middle = np.searchsorted(CODE_LOGITS, (LEVELS[above] + LEVELS[below]) / 2)
+    rows = np.arange(CODES)[:, None]
+    upper = np.maximum.accumulate(np.where(rows >= middle, ratio, -np.inf), axis=0)
+    lower = np.minimum.accumulate(np.where(rows <= middle, ratio, np.inf)[::-1], axis=0)[::-1]
+    return np.where(rows >= middle, upper, lower)
 
 
 def encode(logit: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
@@ -162,8 +164,8 @@ def estimate_noise(logit: Single, observed: Bools) -> Single:
 def _spread_of_steps(step: Single) -> float:
     """Standard deviation of the noise from |differences| of successive values, all of one site's frames.
 
-    Root mean square over the square root of two, with steps beyond five times the median cut back to that: the
-    rest are changes of the site. A median alone would miss the noise's tails.
+    Root mean square over the square root of two, with steps beyond five times the median cut back to that:
+    the rest are changes of the site. A median alone would miss the noise's tails.
     """
     cut = np.minimum(step, 5 * max(float(np.median(step)), SMALLEST_NOISE / 2))
     return max(float(np.sqrt(np.mean(cut**2) / 2)), SMALLEST_NOISE)

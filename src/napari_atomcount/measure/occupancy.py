@@ -25,8 +25,10 @@ Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer]
 
-# (appear, vanish) per frame and the probability of being occupied in the first frame. The first two stand for
-# sites that keep still, full and empty; their rates are not zero, because nothing is.
+# (appear, vanish) per frame and the probability of being occupied in the first frame. The first two stand
+# for sites that keep still, full and empty; their rates are not zero, because nothing is. The last ones
+# have no memory: there the network wavers between two answers, each frame anew, and the site keeps still.
+# Faster changes than those in between could not be told from that.
 CHAINS = np.array(
     [
         (2e-4, 2e-4, 0.999),
@@ -38,16 +40,20 @@ CHAINS = np.array(
         (0.12, 0.04, 0.75),
         (0.04, 0.12, 0.25),
         (0.12, 0.12, 0.5),
-        (0.35, 0.12, 0.75),
-        (0.12, 0.35, 0.25),
-        (0.35, 0.35, 0.5),
+        (0.04, 0.96, 0.04),
+        (0.15, 0.85, 0.15),
+        (0.5, 0.5, 0.5),
+        (0.85, 0.15, 0.85),
+        (0.96, 0.04, 0.96),
     ],
     dtype=np.float32,
 )
 RATES, START = CHAINS[:, :2], CHAINS[:, 2]
-OCCUPIED, EMPTY, CHANGING = 0, 1, 2
-KIND = np.array([OCCUPIED, EMPTY] + [CHANGING] * (len(CHAINS) - 2))
-STILL = 0.65  # belief that a site keeps still, before the movie is seen
+OCCUPIED, EMPTY, CHANGING, WAVERING = range(4)
+KIND = np.array([OCCUPIED, EMPTY] + [CHANGING] * 7 + [WAVERING] * 5)
+# Belief in each kind before the movie is seen; a still site is full or empty as the network's logit says.
+BELIEF = {OCCUPIED: 0.65, EMPTY: 0.65, CHANGING: 0.2, WAVERING: 0.15}
+SURENESS = 2.0  # a site's level is a mean over frames: it says more than the logit of one frame
 # What is believed of the levels before the movie is seen: the networks' logits are calibrated on simulations.
 PRIOR_LEVEL = 4.0
 PRIOR_LEVEL_SPREAD = 2.5
@@ -60,6 +66,7 @@ FEWEST_FRAMES = 3  # of fewer, a change cannot be told from noise
 # the false events and finds as many true ones.
 LEAST_PENALTY = 1.5
 NO_CHANGE = 1e6
+IMPOSSIBLE = -1e6  # log weight
 LOST_FRAME = -4.0  # a frame in which the median site falls by so much shows nothing
 
 
@@ -75,8 +82,9 @@ class OccupancyModel:
         What each frame adds to every logit.
     lost : ndarray of bool, shape (T,)
         Frames that show nothing.
-    log_pair : ndarray, shape (P, 3)
-        Log weight of each pair of levels for a site that stays occupied, stays empty, or changes.
+    log_pair : ndarray, shape (P, 4)
+        Log weight of each pair of levels for a site that stays occupied, stays empty, changes, or at which
+        the network wavers.
     log_rate : ndarray, shape (pools, R)
         Log weight of each of the `CHAINS` in each pool; the first two share theirs.
     pools : ndarray of int, shape (pools,)
@@ -187,7 +195,7 @@ def learn(
     if logit.shape[1] == 0:
         return OccupancyModel(tables, offset, lost, pairs, rates[None], np.zeros(1, np.int64))
     bare = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
-    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen)])
+    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen, known)])
     log_pair, log_rate = _learn_weights(evidence, pool, len(pools), tables, settings.iterations)
     model = OccupancyModel(tables, offset, lost, log_pair, log_rate, pools)
     chain = _posterior(model, evidence, logit, seen, pool, known)[0]
@@ -213,7 +221,7 @@ def decode(
     pool = model.pool_index(coordination) if n_sites else np.zeros(0, np.intp)
     evidence = np.concatenate(
         [np.zeros((0, len(model.log_pair), len(RATES)), np.float32)]
-        + [e for _, e in _evidence(model, logit, seen)]
+        + [e for _, e in _evidence(model, logit, seen, known)]
     )
     chain, weights = _posterior(model, evidence, logit, seen, pool, known)
     path = markov.most_probable_path(chain, model.penalty) if n_frames else np.zeros((0, n_sites), bool)
@@ -250,41 +258,45 @@ def _level_belief() -> npt.NDArray[np.float64]:
 
 
 def _pair_weights(level: npt.NDArray[np.float64], tables: Emission) -> npt.NDArray[np.float64]:
-    """Weight of each pair of levels for the three kinds of sites, shape (P, 3), from that of each level (J,).
+    """Weight of each pair of levels for the kinds of sites, shape (P, 4), from that of each level (J,).
 
     How much of a level's weight is due to empty and how much to occupied sites is not learned: for a site
     that never changes nothing in the movie tells, and the network, whose logits are calibrated, does.
     """
-    occupied = level / (1 + np.exp(-LEVELS))
+    occupied = level / (1 + np.exp(-SURENESS * LEVELS))
     empty = level - occupied
     partners_below = np.bincount(tables.occupied, minlength=len(LEVELS))[tables.occupied]
     partners_above = np.bincount(tables.empty, minlength=len(LEVELS))[tables.empty]
+    still = [occupied[tables.occupied] / partners_below, empty[tables.empty] / partners_above]
     both = empty[tables.empty] * occupied[tables.occupied]
-    return np.column_stack(
-        [occupied[tables.occupied] / partners_below, empty[tables.empty] / partners_above, both / both.sum()]
-    )
+    any_two = level[tables.empty] * level[tables.occupied]
+    return np.column_stack([*still, both / both.sum(), any_two / any_two.sum()])
 
 
 def _rate_belief() -> npt.NDArray[np.float64]:
     """Weight of each of the `CHAINS` before the movie is seen, shape (R,); the first two share theirs."""
-    n_changing = int(np.sum(KIND == CHANGING))
-    return np.where(KIND == CHANGING, (1 - STILL) / n_changing, STILL)
+    return np.array([BELIEF[kind] / (1 if kind <= EMPTY else np.sum(KIND == kind)) for kind in KIND.tolist()])
 
 
 def _log(weight: npt.NDArray[np.float64]) -> Single:
     return np.asarray(np.log(np.maximum(weight, 1e-30)), dtype=np.float32)
 
 
-def _evidence(model: OccupancyModel, logit: Single, seen: Bools) -> Iterator[tuple[slice, Single]]:
+def _evidence(
+    model: OccupancyModel, logit: Single, seen: Bools, known: npt.NDArray[np.int8] | None
+) -> Iterator[tuple[slice, Single]]:
     """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
     tables = model.emission
-    odds_table, empty_table = tables.odds(), tables.log_density_empty()
+    odds_table, empty_table = tables.odds, tables.log_empty
     for start in range(0, logit.shape[1], SITES_AT_ONCE):
         sites = slice(start, start + SITES_AT_ONCE)
         codes = emission.encode(logit[:, sites] - model.offset[:, None])
         odds = odds_table[codes]
         odds[~seen[:, sites]] = 1.0
         changing = markov.log_evidence(odds[..., None], RATES[:, 0], RATES[:, 1], START)
+        if known is not None:  # a site of which a person spoke is not one of which nothing can be known
+            spoken = (known[:, sites] >= 0).any(axis=0)
+            changing[np.ix_(spoken, np.arange(changing.shape[1]), KIND == WAVERING)] = IMPOSSIBLE
         n = codes.shape[1]
         cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
         histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
@@ -314,8 +326,8 @@ def _learn_weights(
         joint /= joint.sum(axis=(1, 2), keepdims=True)
         # Only states that a site was in teach a level: a still site says nothing of its other one.
         by_chain = joint.sum(axis=0)
-        seen = to_level[1] @ (by_chain.sum(axis=1) - by_chain[:, EMPTY])
-        seen += to_level[0] @ (by_chain.sum(axis=1) - by_chain[:, OCCUPIED])
+        by_pair = by_chain.sum(axis=1)
+        seen = to_level[1] @ (by_pair - by_chain[:, EMPTY]) + to_level[0] @ (by_pair - by_chain[:, OCCUPIED])
         new_level = gaussian_filter1d(seen, 1.0, mode="nearest") + PRIOR_SITES * level_belief
         new_level /= new_level.sum()
         by_pool = members @ joint.sum(axis=1)
@@ -349,18 +361,22 @@ def _posterior(
     share = np.take_along_axis(flat, best, axis=1)
     share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
     pair, rate = np.divmod(best, len(RATES))
-    table = model.emission.odds()
+    table = model.emission.odds
     parts: list[markov.Posterior] = []
     for start in range(0, n_sites, SITES_AT_ONCE):
         s = slice(start, start + SITES_AT_ONCE)
         codes = emission.encode(logit[:, s] - model.offset[:, None])
         odds = table[codes[:, :, None], pair[None, s]]
+        rates, start_at = RATES[rate[s]], START[rate[s]]
+        wavers = KIND[rate[s]] == WAVERING
+        odds[:, wavers] = 1.0  # which of its two answers the network gives there says nothing of the site
+        rates = np.where(wavers[..., None], RATES[OCCUPIED], rates)
         odds[~seen[:, s]] = 1.0
-        if known is not None:  # the levels and rates stay those that the network's own words suggest
+        if known is not None:  # a person's word holds for its frame; levels and rates stay the network's
             odds[known[:, s] == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
             odds[known[:, s] == 1] = np.exp(markov.LARGEST_LOG_ODDS)
-        appear, vanish = RATES[rate[s], 0], RATES[rate[s], 1]
-        parts.append(markov.posterior(odds, appear, vanish, START[rate[s]], share[s]))
+        start_at = np.where(wavers, _occupied_while_wavering(model.emission, pair[s], start_at), start_at)
+        parts.append(markov.posterior(odds, rates[..., 0], rates[..., 1], start_at, share[s]))
     none = np.zeros((n_frames, 0), np.float32)
     return (
         markov.Posterior(
@@ -371,6 +387,12 @@ def _posterior(
         ),
         weights,
     )
+
+
+def _occupied_while_wavering(tables: Emission, pair: npt.NDArray[np.intp], share: Single) -> Single:
+    """Probability that a still site is occupied at which the upper answer comes in a `share` of frames."""
+    mean = share * LEVELS[tables.occupied[pair]] + (1 - share) * LEVELS[tables.empty[pair]]
+    return np.asarray(1 / (1 + np.exp(-SURENESS * mean)), dtype=np.float32)
 
 
 def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> float:
@@ -408,7 +430,7 @@ def _interval(
 
 def _rate_table(weights: Single, pool: npt.NDArray[np.intp], pools: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Mean rates per frame of each pool from the weights of the `RATES` at each site, shape (S, R)."""
-    rates = weights @ RATES
+    rates = weights @ np.where(KIND[:, None] == WAVERING, RATES[OCCUPIED], RATES)
     rows = [
         (int(pools[p]), int(np.sum(pool == p)), *(rates[pool == p].mean(axis=0).tolist()))
         for p in np.unique(pool)

@@ -10,11 +10,10 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from napari_atomcount.measure.drift import Spectrum, SpectrumList
 from napari_atomcount.pipeline.detecting import FrameResult
-from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class LogitStore:
         self._weak: dict[int, pd.DataFrame] = {}
         self._warnings: dict[int, tuple[str, ...]] = {}
         self._spectra = SpectrumList()
-        self._log_odds = _calibrated_log_odds(card)
+        self._calibrate = _Calibration(card)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -88,7 +87,7 @@ class LogitStore:
                 self.map_pixel_nm = maps.pixel_size_nm
             place = len(self._spectra)
             self._file.seek(place * math.prod(self._map_shape))
-            self._file.write(_codes(maps).tobytes())
+            self._file.write(_codes(self._calibrate(maps.column), maps.observed).tobytes())
             self._spectra.append(result.spectrum)
             self._place[result.frame] = place
             self._observed[result.frame] = result.observed
@@ -113,7 +112,7 @@ class LogitStore:
         codes = self._read(frame)
         if codes is None:
             return np.zeros(self._map_shape, np.float32)
-        table = expit(self._log_odds)
+        table = expit(_LOG_ODDS)
         table[NOT_OBSERVED] = 0
         return np.asarray(table[codes], dtype=np.float32)
 
@@ -147,7 +146,7 @@ class LogitStore:
             found = np.where(near, codes[np.clip(iy, 0, h - 1), np.clip(ix, 0, w - 1)], NOT_OBSERVED).max(
                 axis=0
             )
-            out[row] = np.where(found > NOT_OBSERVED, self._log_odds[found], np.nan)
+            out[row] = np.where(found > NOT_OBSERVED, _LOG_ODDS[found], np.nan)
         return out
 
     def close(self) -> None:
@@ -181,22 +180,42 @@ class SpectraInOrder:
         return self._spectra[self._places[index]]
 
 
-def _codes(maps: ProbabilityMaps) -> npt.NDArray[np.uint8]:
-    """Column map in 8 bits: 0 not observed, 1…255 log-odds from -12 to 12."""
-    scaled = (np.clip(maps.column, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS) / LARGEST_LOG_ODDS + 1) * 127
+class _Calibration:
+    """The model's calibration as a straight line in log-odds: evidence of its map -> log-odds that come true.
+
+    Platt scaling (Platt 1999), fitted to the shares on the card. Those are steps, and steps in the evidence
+    would look like changes of a site.
+    """
+
+    def __init__(self, card: ModelCard | None) -> None:
+        self.offset, self.slope = 0.0, 1.0
+        if card is None:
+            return
+        evidence = np.asarray(card.calibration.evidence, dtype=np.float64)
+        share = np.asarray(card.calibration.score, dtype=np.float64)
+        design = np.column_stack([np.ones_like(evidence), evidence])
+        line = np.array([0.0, 1.0])
+        prior = np.diag([0.1, 1.0])  # towards evidence that is calibrated as it is
+        for _ in range(50):  # Newton's steps of the logistic regression
+            p = expit(design @ line)
+            gradient = design.T @ (share - p) - prior @ (line - [0.0, 1.0])
+            step = np.linalg.solve(design.T @ (design * (p * (1 - p))[:, None]) + prior, gradient)
+            line = line + np.clip(step, -1, 1)
+            if np.abs(step).max() < 1e-9:
+                break
+        self.offset, self.slope = float(line[0]), max(float(line[1]), 0.1)
+
+    def __call__(self, evidence: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Log-odds, of any shape."""
+        return evidence * np.float32(self.slope) + np.float32(self.offset)
+
+
+def _codes(log_odds: npt.NDArray[np.floating], observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Log-odds in 8 bits: 0 not observed, 1…255 from -12 to 12."""
+    scaled = (np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS) / LARGEST_LOG_ODDS + 1) * 127
     codes: npt.NDArray[np.uint8] = (np.rint(scaled) + 1).astype(np.uint8)
-    codes[~maps.observed] = NOT_OBSERVED
+    codes[~observed] = NOT_OBSERVED
     return codes
-
-
-def _calibrated_log_odds(card: ModelCard | None) -> npt.NDArray[np.float64]:
-    """Calibrated log-odds of each code, shape (256,); beyond the calibration's ends the slope is one."""
-    if card is None:
-        return _LOG_ODDS
-    evidence = np.asarray(card.calibration.evidence, dtype=np.float64)
-    odds = logit(np.clip(np.asarray(card.calibration.score, dtype=np.float64), 1e-6, 1 - 1e-6))
-    inside = np.interp(_LOG_ODDS, evidence, odds)
-    return np.asarray(inside + _LOG_ODDS - np.clip(_LOG_ODDS, evidence[0], evidence[-1]))
 
 
 def _expected_grid(movie: Movie, card: ModelCard | None) -> tuple[tuple[float, float], tuple[int, int]]:

@@ -22,7 +22,7 @@ from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import Calibration, ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
 from napari_atomcount.physics.recipe import WaveBank, expose
-from napari_atomcount.records.errors import ModelError
+from napari_atomcount.records.errors import AtomcountError, ModelError
 from napari_atomcount.training import VALIDATION_FIRST, train
 from napari_atomcount.training_recipe import TrainingRecipe
 
@@ -120,6 +120,7 @@ def train_model(
     device: str = "auto",
     cache: Path | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[ModelCard, bool]:
     """Train a recipe, or go on with it, and write the model folder.
 
@@ -131,7 +132,7 @@ def train_model(
         Model folder; the training's own files lie in ``training/`` inside.
     init : ModelCard, optional
         Start from this model's weights.
-    max_minutes, device, cache, progress
+    max_minutes, device, cache, progress, cancelled
         As in :func:`napari_atomcount.training.train`.
 
     Returns
@@ -140,6 +141,11 @@ def train_model(
         Of the best weights so far.
     bool
         Whether the training is complete; if not, the same call goes on with it.
+
+    Raises
+    ------
+    AtomcountError
+        If it was cancelled: the training is kept, and no model is written in a hurry.
     """
     start = None if init is None else load_network(init, torch.device("cpu")).state_dict()
     complete = train(
@@ -150,7 +156,10 @@ def train_model(
         device=device,
         cache=cache,
         progress=progress,
+        cancelled=cancelled,
     )
+    if not complete and cancelled is not None and cancelled():
+        raise AtomcountError(f"the training was stopped; the same command goes on with it, in {out}")
     if progress is not None:
         progress({"stage": "calibrate", "done": 0, "total": 1})
     card = build_model(

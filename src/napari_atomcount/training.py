@@ -105,6 +105,7 @@ def train(
     device: str = "auto",
     cache: Path | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> bool:
     """Train, or go on training, the network of a recipe.
 
@@ -125,6 +126,8 @@ def train(
         Folder of exit waves.
     progress : callable, optional
         Called with a dict of ``stage``, ``done``, ``total`` and figures.
+    cancelled : callable, optional
+        Asked after each batch; True stops it as ``max_minutes`` does.
 
     Returns
     -------
@@ -166,6 +169,7 @@ def train(
             running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
         rate = (seen - begun) / (time.monotonic() - begin)
         expired = max_minutes is not None and time.monotonic() - start > 60 * max_minutes
+        expired = expired or (cancelled is not None and cancelled())
         if seen // t.batch % 10 == 0:
             tell(
                 {

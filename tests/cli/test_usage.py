@@ -58,13 +58,6 @@ def test_help_documents_every_option(command: Command, verb: str, monkeypatch: p
         assert option in result.stdout
 
 
-def test_only_what_is_built_is_offered(command: Command) -> None:
-    text = command("--help").stdout
-    for later in ("export", "calibrate", "compare"):
-        assert command(later).exit_code == 2
-        assert f" {later} " not in text
-
-
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom typer.testing import CliRunner\nfrom napari_atomcount.cli.app import app\n"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_atomcount.cli.common import Debug, Device, reporting, say
+from napari_atomcount.cli.common import Debug, Device, ctrl_c, reporting, say
 from napari_atomcount.records.errors import InputError
 
 RecipeFile = Annotated[
@@ -57,13 +57,22 @@ def train(
     what = load_recipe(recipe_path(recipe))
     start = None if init is None else load_card(init)
     waves = platformdirs.user_cache_path("napari-atomcount", appauthor=False) / "exit_waves"
-    with reporting() as report:
+    with ctrl_c() as cancelled, reporting() as report:
 
         def tell(news: dict[str, Any]) -> None:
             report(str(news["stage"]), int(news["done"]), int(news["total"]))
+            if cancelled() and news["stage"] == "exit waves":
+                raise KeyboardInterrupt  # each finished wave is on disk
 
         card, complete = train_model(
-            what, out, init=start, max_minutes=max_minutes, device=device, cache=waves, progress=tell
+            what,
+            out,
+            init=start,
+            max_minutes=max_minutes,
+            device=device,
+            cache=waves,
+            progress=tell,
+            cancelled=cancelled,
         )
     say(f"{out}: model {card.name}" + ("" if complete else "; not finished, the same command goes on"))
 

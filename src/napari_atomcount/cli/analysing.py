@@ -54,14 +54,19 @@ def analyze(
     mask: options.Mask = None,
     no_drift: options.NoDrift = False,
     false_events: options.FalseEvents = None,
+    template: options.Template = None,
+    strain_reference: options.StrainReference = None,
+    session: options.Session = None,
     device: Device = "auto",
     maps: options.Maps = False,
     debug: Debug = False,
 ) -> None:
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
     from napari_atomcount.cli.job import run_movie
+    from napari_atomcount.cli.sessions import keeping, totals_row, write_totals
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.networks.card import load_card
+    from napari_atomcount.pipeline.preparing import prepared
 
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     span, part = parsing.frame_range(frames), parsing.region(roi)
@@ -69,20 +74,26 @@ def analyze(
         detect={"threshold": threshold, "device": device},
         drift={"enabled": not no_drift},
         occupancy={"false_events_per_1000": false_events},
+        strain={"templates": template or None, "reference": strain_reference},
         material=material,
         kv=kv,
         roi=part,
         mask=mask,
     )
+    _check_strain(settings, strain_reference)
     card = load_card(model)
     folders = [out] if len(paths) == 1 else [out / name for name in _folder_names(paths)]
     failed = 0
+    rows: list[dict[str, Any]] = []
     for path, folder in zip(paths, folders, strict=True):
         try:
             movie = open_movie(path, dataset=dataset, channel=channel)
             movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
             own = settings.model_copy(update={"frames": _clip(span, movie)})
-            found = run_movie(movie, card, own, folder, maps=maps, command=_command())
+            with keeping(movie, session, folder if len(paths) > 1 else None, scales.given()) as kept:
+                movie = movie if kept is None else prepared(kept.calibrated(movie), kept.preparation)
+                found = run_movie(movie, card, own, folder, maps=maps, command=_command(), session=kept)
+            rows.append(totals_row(path, found))
             say(
                 f"{path}: {len(found.columns)} columns in {len(found.frame)} frames, "
                 f"{len(found.sites)} sites, {len(found.events)} events; {folder}"
@@ -91,7 +102,10 @@ def analyze(
             if len(paths) == 1:
                 raise
             failed += 1
+            rows.append({"movie": str(path), "error": str(error)})
             warn(f"{path}: {error}")  # the other movies are still worth their time
+    if len(paths) > 1:
+        write_totals(rows, out / "totals.csv")
     if failed:
         raise InputError(f"{failed} of {len(paths)} movies could not be analysed")
 
@@ -141,6 +155,18 @@ def _settings(**values: Any) -> "AnalysisSettings":
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise typer.BadParameter(f"{name}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _check_strain(settings: "AnalysisSettings", reference: str | None) -> None:
+    """Find out before the long job whether template and reference of the strain exist."""
+    if settings.strain.templates:
+        from napari_atomcount.measure.strain import parse_reference
+        from napari_atomcount.pipeline.straining import load_structures
+
+        load_structures(settings.strain, settings.material)
+        parse_reference(settings.strain.reference)
+    elif reference is not None:
+        raise InputError("--strain-reference needs a --template, for instance --template fcc110:Au")
 
 
 def _clip(span: tuple[int, int | None] | None, movie: "Movie") -> tuple[int, int] | None:

@@ -58,6 +58,15 @@ Roi = Annotated[
 Mask = Annotated[
     Path | None, typer.Option(metavar="FILE", help="An image; its non-zero pixels are left out.")
 ]
+Session = Annotated[
+    Path | None,
+    typer.Option(
+        "--session",
+        metavar="DIR",
+        help="A session: its corrections are used and kept, and it keeps this run. Made where there is none; "
+        "several PATHs have theirs in DIR/<stem>.atomcount/.",
+    ),
+]
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
 FalseEvents = Annotated[
     float | None,
@@ -65,6 +74,24 @@ FalseEvents = Annotated[
         metavar="PER_1000",
         min=0.0,
         help="False events to expect among 1,000 site-frames. [default: 0.2]",
+    ),
+]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="Measure strain with this crystal: fcc110:Au, fcc100, fcc111, ceo2-110, graphene, mos2, "
+        "hexagonal, square, or FILE.cif:110; give it again for each phase that may be there.",
+    ),
+]
+StrainReference = Annotated[
+    str | None,
+    typer.Option(
+        "--strain-reference",
+        metavar="REFERENCE",
+        help="What strain is relative to: mean, absolute, region:Y0:Y1,X0:X1 or phase:TEMPLATE. "
+        "[default: mean]",
     ),
 ]
 Maps = Annotated[

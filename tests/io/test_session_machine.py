@@ -1,4 +1,4 @@
-"""Test of a session under anything in any order: undoing everything gives the network's output back exactly."""
+"""Test of a session under anything in any order: undoing everything gives the network's output back."""
 
 from __future__ import annotations
 

@@ -389,6 +389,10 @@ class Session:
         """What holds now."""
         return self._value("calibration", Calibration, self.record.base.calibration)
 
+    def calibrated(self, movie: Movie) -> Movie:
+        """The movie with the session's calibration."""
+        return movie.with_calibration(self.calibration)
+
     @property
     def settings(self) -> AnalysisSettings:
         """What holds now."""

@@ -87,10 +87,20 @@ def without_hot_pixels(frame: npt.NDArray[Any], sigma: float = 8.0) -> npt.NDArr
 
 # -- lazy stacks -------------------------------------------------------------------
 class Cleaned:
-    """A stack (T, Y, X) whose frames are cleaned of hot pixels when they are read."""
+    """A stack (T, Y, X) whose frames are prepared when they are read.
 
-    def __init__(self, data: Any, sigma: float) -> None:
-        self._data, self._sigma = data, sigma
+    Parameters
+    ----------
+    data : array-like, shape (T, Y, X)
+        Lazy or not.
+    sigma : float, optional
+        Limit of `hot_pixels`; None: they stay.
+    bad : iterable of int
+        Frames that read as blank, and so count as not observed.
+    """
+
+    def __init__(self, data: Any, sigma: float | None, bad: Iterable[int] = ()) -> None:
+        self._data, self._sigma, self._bad = data, sigma, frozenset(bad)
         self.shape: tuple[int, ...] = tuple(data.shape)
         self.dtype = data.dtype
         self.ndim = 3
@@ -99,7 +109,10 @@ class Cleaned:
         return _by_frames(self.shape, key, self._frame)
 
     def _frame(self, t: int) -> npt.NDArray[Any]:
-        return without_hot_pixels(read_frame(self._data, t), self._sigma)
+        if t in self._bad:
+            return np.zeros(self.shape[1:], self.dtype)
+        frame = read_frame(self._data, t)
+        return frame if self._sigma is None else without_hot_pixels(frame, self._sigma)
 
 
 class RollingMean:

@@ -112,6 +112,29 @@ def strain_figure(
         return figure
 
 
+def artefact_figure(
+    image: NDArray[Any],
+    artefact: pd.DataFrame,
+    calibration: Calibration,
+    component: str = "planar",
+    limit: float | None = None,
+) -> Figure:
+    """What the same analysis finds in a simulated particle without strain: what could be an artefact.
+
+    Parameters
+    ----------
+    image
+        (Y, X) the background.
+    artefact
+        y, x in px and the components, of the zero-strain simulation.
+    calibration, component, limit
+        As in :func:`strain_figure`; the limit of the real map makes the two comparable.
+    """
+    table = artefact.assign(**{f"sigma_{component}": 0.0}, template="none", reference="", frame=-1)
+    title = f"{TITLES['artefact']}: {TITLES[component]} of a simulated particle without strain"
+    return strain_figure(image, table, calibration, component, title=title, limit=limit)
+
+
 def words_for(table: pd.DataFrame, component: str) -> str:
     """Title of a map: what, of which template, relative to what."""
     used = [name for name in table["template"].unique() if name != "none"]

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from napari_atomcount.measure.strain import COMPONENTS
+from napari_atomcount.measure.templates import Doubles
 
-#: With fewer frames the spread of a position says less than its stated errors.
-FEW_FRAMES = 4
+#: Degrees of freedom that the stated errors are worth against the spread over frames.
+PRIOR = 8.0
 ROUNDS = 3
 
 
@@ -20,8 +21,7 @@ def average_positions(
     """Average the place of each site over the frames.
 
     What all columns of a frame have in common, a rest of the drift, is taken out first: it is no strain. The
-    standard error is the spread over the frames through the root of their number; with few frames the stated
-    errors of the positions take its place.
+    standard error comes from the spread over the frames, tempered by the stated errors where frames are few.
 
     Parameters
     ----------
@@ -51,24 +51,43 @@ def average_positions(
         for _ in range(ROUNDS):
             mean = np.bincount(code, place) / number
             rest = place - mean[code]
-            common = np.array(
-                [
-                    np.median(r)
-                    for r in np.split(
-                        rest[np.argsort(when, kind="stable")], np.cumsum(np.bincount(when))[:-1]
-                    )
-                ]
-            )
+            common = pd.Series(rest).groupby(when).median().to_numpy()
             place = place - common[when]
         mean = np.bincount(code, place) / number
-        square = np.bincount(code, (place - mean[code]) ** 2)
-        spread = np.sqrt(square / np.maximum(number - 1, 1) / number)
+        square = np.bincount(code, (place - mean[code]) ** 2).astype(np.float64)
         sigma = own[f"{axis}_sigma"].to_numpy(float)
-        stated = np.sqrt(np.bincount(code, sigma**2)) / number
+        stated = np.asarray(np.bincount(code, sigma**2) / number, dtype=np.float64)
         result[axis] = mean
-        result[f"{axis}_sigma"] = np.where(number >= FEW_FRAMES, spread, stated)
+        result[f"{axis}_sigma"] = np.sqrt(tempered(square, stated, number) / number)
     table = pd.DataFrame(result)[names]
     return table[table["n_frames"] >= max(1.0, min_occurrence * frames)].reset_index(drop=True)
+
+
+def tempered(square: Doubles, stated: Doubles, number: Doubles) -> Doubles:
+    """Variance of a single position of each site (S,), from its spread and its stated variance.
+
+    A spread over few frames is itself uncertain: it counts as much as its degrees of freedom against
+    :data:`PRIOR` of what the stated variance, times the factor that all sites share, would make it.
+
+    Parameters
+    ----------
+    square : ndarray, shape (S,)
+        Sum of squared deviations from the site's mean, px².
+    stated : ndarray, shape (S,)
+        Mean of the stated variances, px²; NaN where not known.
+    number : ndarray, shape (S,)
+        Frames of each site.
+    """
+    free = number - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = square / free / stated
+    known = np.isfinite(ratio) & (free >= 1)
+    shared = float(np.average(np.minimum(ratio[known], 9.0), weights=free[known])) if known.any() else 1.0
+    prior = shared * stated
+    if not np.isfinite(prior).any():  # no stated errors at all: the pooled spread takes their place
+        prior = np.full(len(square), square.sum() / free.sum() if free.sum() else np.nan)
+    prior = np.where(np.isfinite(prior), prior, np.nanmedian(prior))
+    return np.asarray((PRIOR * prior + square) / (PRIOR + free))
 
 
 def against_time(table: pd.DataFrame, site_ids: Sequence[int], component: str = "planar") -> pd.DataFrame:

@@ -1,0 +1,289 @@
+"""What could be an artefact: the same analysis on a zero-strain simulation of the user's conditions.
+
+The particle is rebuilt as a perfect lattice with the columns that were found and as many atoms as were
+counted, imaged with the user's optics, and measured like the real image. What comes out is not strain:
+overlap of neighbouring columns, thickness, tilt and the camera made it (thesis chapter 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers, reference_states
+
+from napari_atomcount.measure.lattice import fit_lattices
+from napari_atomcount.measure.refine import refine_positions
+from napari_atomcount.measure.strain import strain_table
+from napari_atomcount.measure.templates import Doubles, Ints, Structure
+from napari_atomcount.physics import optics
+from napari_atomcount.physics.multislice import MultisliceSettings, exit_wave
+from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.settings import StrainSettings
+
+#: Room around the particle, Å.
+MARGIN_A = 6.0
+KINDS = ("exx", "eyy", "exy", "rotation", "planar")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the user's image was taken.
+
+    Parameters
+    ----------
+    element : str
+        Of an fcc metal.
+    defocus_nm, cs_um, focal_spread_nm, convergence_mrad, vibration_nm : float
+        Optics; positive defocus is overfocus.
+    tilt_deg, tilt_direction_deg : float
+        Tilt away from the zone axis, and the direction (counter-clockwise from +x on the screen) of the axis
+        it turns around.
+    kv : float
+        Acceleration voltage.
+    dose_e_per_A2 : float, optional
+        With a dose, ``exposures`` noisy images are measured too, and their spread is stated.
+    exposures : int
+        Number of noisy images.
+    thermal_A : float
+        Root mean square displacement along each axis; four frozen phonons in opposite pairs.
+    """
+
+    element: str = "Au"
+    defocus_nm: float = 8.5
+    cs_um: float = -10.0
+    focal_spread_nm: float = 2.9
+    convergence_mrad: float = 0.15
+    vibration_nm: float = 0.025
+    tilt_deg: float = 0.0
+    tilt_direction_deg: float = 0.0
+    kv: float = 300.0
+    dose_e_per_A2: float | None = None
+    exposures: int = 8
+    thermal_A: float = 0.085
+
+
+def zero_strain_artefact(
+    columns: pd.DataFrame,
+    calibration: Calibration,
+    structures: list[Structure],
+    settings: StrainSettings,
+    conditions: Conditions,
+    *,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> pd.DataFrame:
+    """Measure the strain of a particle that has none, imaged as the user's.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        y, x in px and count of one frame or of the time average, of an fcc particle along [110]; where
+        is missing or -1 the columns are taken to be as long as the particle is wide there.
+    calibration : Calibration
+        With a pixel size.
+    structures : list of Structure
+        The templates of the real analysis.
+    settings : StrainSettings
+        Refinement and limits of the real analysis; its reference is taken as ``absolute``, for the simulated
+        lattice is known.
+    conditions : Conditions
+        How the image was taken.
+    seed : int
+        Of thermal displacements and noise.
+    cache : pathlib.Path, optional
+        Folder of earlier exit waves.
+
+    Returns
+    -------
+    DataFrame
+        A row for each column that belongs to the lattice: ``row`` (of ``columns``), y, x in px, exx, eyy,
+        exy, rotation, planar of the perfect particle, NaN where nothing was found; with a dose also
+        ``noise_`` of each, the standard deviation over the exposures.
+
+    Raises
+    ------
+    InputError
+        If there is no pixel size, the element is no fcc metal, or the columns make no lattice.
+    """
+    per_y, per_x = calibration.require_pixel_size()
+    state = (
+        reference_states[atomic_numbers[conditions.element]] if conditions.element in atomic_numbers else None
+    )
+    if not state or state.get("symmetry") != "fcc":
+        raise InputError(f"The artefact simulation knows fcc metals in [110], not '{conditions.element}'.")
+    a = 10 * _lattice_nm(structures, float(state["a"]) / 10)
+    flat = np.column_stack([columns["y"].to_numpy(float) * per_y, columns["x"].to_numpy(float) * per_x]) * 10
+    places, parity, member = perfect_places(flat, a)
+    count = columns["count"].to_numpy()[member] if "count" in columns else np.full(len(member), -1)
+    count = np.where(count > 0, count, guessed_counts(places, a))
+    shift = places.min(0) - MARGIN_A
+    size = float((places.max(0) - shift + MARGIN_A).max())
+    pixels = 2 * int(np.ceil(size / (10 * min(per_y, per_x)) / 2))
+    cell = pixels * 10 * min(per_y, per_x)
+    atoms = build_atoms(places - shift, parity, count, a, cell, conditions)
+    waves = [
+        exit_wave(snapshot, MultisliceSettings(kv=conditions.kv), cache)
+        for snapshot in phonons(atoms, conditions.thermal_A, seed)
+    ]
+    microscope = {
+        name: getattr(conditions, name)
+        for name in ("defocus_nm", "cs_um", "focal_spread_nm", "convergence_mrad", "vibration_nm")
+    }
+    image = optics.ideal_image(
+        torch.from_numpy(np.stack(waves))[None], (cell, cell), conditions.kv, microscope, (pixels, pixels)
+    )
+    pixel_A = cell / pixels
+    camera: dict[str, float] = {"dose_e_per_A2": conditions.dose_e_per_A2 or 1e4, "mtf_c1": 0.05}
+    clean = optics.detected_image(
+        image * camera["dose_e_per_A2"] * pixel_A**2, (cell, cell), {"mtf_c1": 0.05}
+    )
+    start = (places - shift) / pixel_A
+    square = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10))
+
+    def measured(frame: torch.Tensor) -> pd.DataFrame:
+        r = refine_positions(
+            frame[0].numpy(),
+            start[:, 0],
+            start[:, 1],
+            method="quadratic" if settings.refine == "none" else settings.refine,
+            prefilter=settings.prefilter,
+        )
+        table = strain_table(
+            pd.DataFrame({"y": r.y, "x": r.x}),
+            structures,
+            square,
+            reference="absolute",
+            max_rmsd=settings.max_rmsd,
+            min_matched=settings.min_matched,
+        ).table
+        return table.loc[:, list(KINDS)].mask(~np.repeat(r.found[:, None], len(KINDS), 1))
+
+    zero = strain_table(
+        pd.DataFrame({"y": start[:, 0], "x": start[:, 1]}), structures, square, reference="absolute"
+    ).table.loc[:, list(KINDS)]
+    error = measured(clean) - zero
+    found = pd.DataFrame(
+        {"row": member, "y": columns["y"].to_numpy()[member], "x": columns["x"].to_numpy()[member]}
+    )
+    result = pd.concat([found, error], axis=1)
+    if conditions.dose_e_per_A2 is not None:
+        noise = torch.Generator().manual_seed(seed)
+        frames = [
+            measured(optics.detected_image(image, (cell, cell), camera, noise))
+            for _ in range(conditions.exposures)
+        ]
+        spread = pd.concat(frames).groupby(level=0).std().add_prefix("noise_")
+        result = pd.concat([result, spread], axis=1)
+    return result
+
+
+def _lattice_nm(structures: list[Structure], usual: float) -> float:
+    """Lattice constant of the first fcc [110] template with a size, nm."""
+    for structure in structures:
+        for template in structure.templates:
+            if structure.unit_nm is not None and len(template.points) >= 6 and template.symmetry == 2:
+                return float(template.nearest * structure.unit_nm / np.sqrt(3 / 8))
+    return usual
+
+
+def perfect_places(flat: Doubles, a: float) -> tuple[Doubles, Doubles, Ints]:
+    """Perfect fcc [110] places of the columns of the largest lattice.
+
+    Parameters
+    ----------
+    flat : ndarray, shape (M, 2)
+        Columns (y, x), Å.
+    a : float
+        Lattice constant, Å.
+
+    Returns
+    -------
+    places : ndarray, shape (P, 2)
+        (y, x) on the unstrained lattice that lies best on the columns, Å.
+    parity : ndarray, shape (P,)
+        0 or 1: in which of the two layers along the beam the atoms lie.
+    member : ndarray of int, shape (P,)
+        Rows of ``flat``.
+
+    Raises
+    ------
+    InputError
+        If the lattice is not that of fcc in [110].
+    """
+    lattices = fit_lattices(flat)
+    if not lattices:
+        raise InputError("The columns make no lattice: the artefact simulation needs a crystal.")
+    lattice = max(lattices, key=lambda one: len(one.member))
+    # vectors of the rectangular cell: [1-10]/2 along x and [001] along y, in units of the primitive ones
+    options = [(h, k) for h in range(-2, 3) for k in range(-2, 3) if (h, k) > (0, 0)]
+    vectors = {hk: hk[0] * lattice.a + hk[1] * lattice.b for hk in options}
+    short, long = a / np.sqrt(2), a
+    best = min(
+        ((p, q) for p in options for q in options if p[0] * q[1] - p[1] * q[0] in (2, -2)),
+        key=lambda pq: (
+            abs(np.hypot(*vectors[pq[0]]) / short - 1)
+            + abs(np.hypot(*vectors[pq[1]]) / long - 1)
+            + abs(vectors[pq[0]] @ vectors[pq[1]]) / (short * long)
+        ),
+    )
+    u, v = vectors[best[0]], vectors[best[1]]
+    misfit = abs(np.hypot(*u) / short - 1) + abs(np.hypot(*v) / long - 1) + abs(u @ v) / (short * long)
+    if misfit > 0.3:
+        raise InputError(
+            "The columns are not those of an fcc metal in [110]: no artefact simulation is possible."
+        )
+    index = lattice.hk @ np.linalg.inv(np.array(best, dtype=float))  # half-integers along u and v
+    half = np.rint(2 * index)
+    ideal = half / 2 * [short, long]
+    middle, target = ideal.mean(0), flat[lattice.member].mean(0)
+    cross = (ideal - middle).T @ (flat[lattice.member] - target)
+    left, _, right = np.linalg.svd(cross)  # best rotation, mirrored or not
+    places: Doubles = np.asarray((ideal - middle) @ (left @ right) + target, dtype=np.float64)
+    return places, np.asarray(np.mod(half[:, 0], 2), dtype=np.float64), lattice.member
+
+
+def guessed_counts(places: Doubles, a: float) -> Doubles:
+    """Atoms of each column of a particle that is as thick as it is wide, a ball."""
+    radius = np.hypot(*(places - places.mean(0)).T)
+    outer = radius.max() + a / 2
+    depth = 2 * np.sqrt(np.maximum(outer**2 - radius**2, 0))
+    return np.asarray(np.maximum(1, np.rint(depth / (a / np.sqrt(2)))), dtype=np.float64)
+
+
+def build_atoms(
+    places: Doubles, parity: Doubles, count: Doubles, a: float, cell: float, conditions: Conditions
+) -> Atoms:
+    """Columns of atoms along the beam, tilted."""
+    step = a / np.sqrt(2)
+    parts = []
+    for (y, x), odd, n in zip(places, parity, count.astype(int), strict=True):
+        first = np.floor(-(n - 1) / 2) + 0.5 * odd
+        parts.append(np.column_stack([np.full(n, x), np.full(n, y), (first + np.arange(n)) * step]))
+    atoms = Atoms(conditions.element * int(count.astype(int).sum()), positions=np.concatenate(parts))
+    angle = np.radians(conditions.tilt_direction_deg)
+    centre = atoms.positions.mean(0)
+    atoms.rotate(conditions.tilt_deg, (np.cos(angle), -np.sin(angle), 0.0), center=centre)
+    thickness = float(np.ptp(atoms.positions[:, 2])) + 6.0
+    atoms.set_cell([cell, cell, thickness])
+    atoms.pbc = True
+    atoms.positions[:, 2] += thickness / 2 - (atoms.positions[:, 2].max() + atoms.positions[:, 2].min()) / 2
+    return atoms
+
+
+def phonons(atoms: Atoms, sigma_A: float, seed: int, pairs: int = 2) -> list[Atoms]:
+    """Snapshots of thermal motion in pairs of opposite displacements."""
+    rng = np.random.default_rng(seed)
+    snapshots = []
+    for _ in range(pairs):
+        move = rng.normal(scale=sigma_A, size=atoms.positions.shape)
+        for sign in (1.0, -1.0):
+            one = atoms.copy()
+            one.positions += sign * move
+            snapshots.append(one)
+    return snapshots

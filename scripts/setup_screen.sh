@@ -21,7 +21,9 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 have() { # a package, or what newer releases call it (libglib2.0-0t64)
-    dpkg-query -W -f '${Status}\n' "$1" "${1}t64" 2>/dev/null | grep -q '^install ok installed$'
+    local status # dpkg-query fails where it does not know one of the two names
+    status="$(dpkg-query -W -f '${Status}\n' "$1" "${1}t64" 2>/dev/null || true)"
+    [[ $status == *"install ok installed"* ]]
 }
 
 missing=()

@@ -20,7 +20,7 @@ def test_the_smooth_truth_is_the_derivative_of_its_displacement():
     tree = cKDTree(places)
     checked = 0
     for i, place in enumerate(places):
-        pairs = [tree.query(place + [0, side * SPACING])[1] for side in (-1, 1)]
+        pairs = [tree.query(place + np.array([0, side * SPACING]))[1] for side in (-1, 1)]
         left, right = places[pairs[0]], places[pairs[1]]
         if abs(right[1] - left[1] - 2 * SPACING) < 2:  # both neighbours are there
             measured = np.hypot(*(right - left)) / (2 * SPACING) - 1
@@ -63,12 +63,15 @@ def test_a_row_that_was_not_measured_makes_no_floor():
 
 @pytest.mark.slow
 def test_a_run_in_miniature(monkeypatch, tmp_path):
-    monkeypatch.setattr(strain, "IMAGES", 2)
+    monkeypatch.setattr(strain, "gaussian_rows", lambda _seed: [])
+    monkeypatch.setattr(strain, "grain_rows", lambda _seed: [])
     monkeypatch.setattr(strain, "EXPOSURES", 2)
     monkeypatch.setattr(strain, "DOSES", (1000.0, 1e4))
     monkeypatch.setattr(strain, "DEFOCI_NM", (8.5,))
     monkeypatch.setattr(strain, "TILTS_DEG", (0.0,))
-    monkeypatch.setattr(strain, "CELLS", {2.0: 40.0, 4.0: 64.0})
+    monkeypatch.setattr(strain, "CELLS", {2.0: 40.0})
+    monkeypatch.setattr(strain, "MIDDLE_NM", 2.0)
+    monkeypatch.setattr(strain, "SUM_FRAMES", (1, 8))
     monkeypatch.setattr(strain, "COLUMNS_TIMED", 4000)
     whole = strain.strain_scene
     monkeypatch.setattr(
@@ -91,4 +94,4 @@ def test_a_run_in_miniature(monkeypatch, tmp_path):
     average = rows[(rows.case == "time average of frames") & (rows.figure == "noise part, bulk")].sort_values(
         "frames"
     )
-    assert average.value.iloc[-1] < 0.5 * average.value.iloc[0]
+    assert average.value.iloc[-1] < 0.7 * average.value.iloc[0]

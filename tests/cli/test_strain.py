@@ -19,9 +19,9 @@ def test_a_template_writes_strain(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
 ) -> None:
     done = command(
-        "analyze", dots_file, "--model", dots_model, "--out", tmp_path, "--template", "square:0.26", "--kv", "300",
-        "--strain-reference", "absolute", "--frames", "0:4",
-    )  # fmt: skip
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path, "--frames", "0:4"),
+        *("--template", "square:0.26", "--strain-reference", "absolute", "--kv", "300"),
+    )
     assert done.exit_code == 0, done.stderr
     found = pd.read_csv(tmp_path / "strain.csv")
     assert list(found) == tables.STRAIN.names

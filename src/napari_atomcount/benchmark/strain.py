@@ -61,6 +61,8 @@ EQUAL_AVERAGING = 0.7071
 #: Noise errors beyond this many robust standard deviations are misfits, not noise (thesis 4.4.3).
 OUTLIER = 6.0
 PIXEL_NM = 0.02
+#: The size of which tilts, maps and time averages are made.
+MIDDLE_NM = 4.0
 COLUMNS_TIMED = 50_000
 
 
@@ -109,7 +111,7 @@ def run_strain(number: int | None, seed: int, tell: Tell, cache: Path | None = N
     rows += more
     tell("dose", 1, 2)
     rows += dose_rows(scenes, seed)
-    rows += average_rows(scenes[(4.0, 0)], seed)
+    rows += average_rows(scenes[(MIDDLE_NM, 0)], seed)
     tell("dose", 2, 2)
     table = pd.DataFrame(rows)
     table.insert(0, "benchmark", "strain")
@@ -307,8 +309,8 @@ def clean_rows(
         own = [scene for (diameter, _), scene in scenes.items() if diameter == size]
         conditions += [("defocus", defocus, 0.0, size, own) for defocus in DEFOCI_NM]
     for tilt in TILTS_DEG:
-        own = [strain_scene(4.0, tilt, seed, i, cache) for d, i in scenes if d == 4.0]
-        conditions.append(("tilt", 8.5, tilt, 4.0, own))
+        own = [strain_scene(MIDDLE_NM, tilt, seed, i, cache) for d, i in scenes if d == MIDDLE_NM]
+        conditions.append(("tilt", 8.5, tilt, MIDDLE_NM, own))
     for axis, defocus, tilt, size, own in conditions:
         errors: list[pd.DataFrame] = []
         relaxations: list[pd.DataFrame] = []
@@ -319,7 +321,7 @@ def clean_rows(
             )
             errors.append(pd.DataFrame({"error": found.planar - truth.planar, "kind": truth.kind}))
             relaxations.append(relaxation_errors(truth, found))
-            if scene is own[0] and size == 4.0 and (axis == "tilt" or defocus in (4.5, 8.5, 12.5)):
+            if scene is own[0] and size == MIDDLE_NM and (axis == "tilt" or defocus in (4.5, 8.5, 12.5)):
                 words = f"tilt {tilt:g}°" if axis == "tilt" else f"defocus {defocus:g} nm"
                 maps.append(
                     (words, pd.DataFrame({"y": truth.y, "x": truth.x, "error": found.planar - truth.planar}))
@@ -465,7 +467,7 @@ def average_rows(scene: StrainScene, seed: int) -> list[dict[str, Any]]:
             "axis": "frames",
             "frames": number,
             "dose_e_per_A2": dose,
-            "size_nm": 4.0,
+            "size_nm": MIDDLE_NM,
         }
         name = "time average of frames"
         columns_number = int(sum(len(e) for e in errors))
@@ -550,7 +552,7 @@ def strain_floors(table: pd.DataFrame) -> list[dict[str, Any]]:
     def value(case: str, figure: str, **where: Any) -> float:
         own = table[table.case.str.startswith(case) & (table.figure == figure)]
         for name, wanted in where.items():
-            own = own[own[name] == wanted]
+            own = own[own[name] == wanted] if name in own else own[:0]
         return float(own.value.mean()) if len(own) else float("nan")
 
     result = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -95,31 +96,35 @@ class LaplacianBench:
             condition, tuning (one setting, condition, image), the setting, and the figures of
             :func:`~napari_atomcount.benchmark.scoring.column_figures`.
         """
-        figures: dict[str, dict[LaplacianSetting, dict[str, float]]] = {}
-        for condition, own in self.parts.items():
-            figures[condition] = {}
-            for (sigma, sign), parts in own.items():
-                together = pooled(parts)
-                for threshold in THRESHOLDS:
-                    setting = LaplacianSetting(sigma, sign, threshold)
-                    figures[condition][setting] = column_figures(together, threshold)
-        settings = {s for own_figures in figures.values() for s in own_figures}
-        one = max(settings, key=lambda s: float(np.mean([f[s]["f1"] for f in figures.values()])))
+        together = {c: {key: pooled(parts) for key, parts in own.items()} for c, own in self.parts.items()}
+        settings = [LaplacianSetting(*key, t) for key in product(SIGMAS_A, SIGNS) for t in THRESHOLDS]
+        quality = {
+            c: {s: f1(own[s.sigma_A, s.sign], s.threshold) for s in settings} for c, own in together.items()
+        }
+        one = max(settings, key=lambda s: float(np.mean([values[s] for values in quality.values()])))
         rows = []
-        for condition, values in figures.items():
-            tuned = max(values, key=lambda s: values[s]["f1"])
+        for condition, values in quality.items():
+            tuned = max(settings, key=lambda s: values[s])
             for tuning, setting in (("one setting", one), ("condition", tuned)):
-                rows.append({"condition": condition, "tuning": tuning, **vars(setting), **values[setting]})
+                scored = together[condition][setting.sigma_A, setting.sign]
+                figures = column_figures(scored, setting.threshold)
+                rows.append({"condition": condition, "tuning": tuning, **vars(setting), **figures})
             rows.append({"condition": condition, "tuning": "image", **self._image_by_image(condition)})
         return pd.DataFrame(rows)
 
     def _image_by_image(self, condition: str) -> dict[str, float]:
         best: list[Scored] = []
         for parts in zip(*self.parts[condition].values(), strict=True):
-            choices = [(column_figures(p, t)["f1"], p, t) for p in parts for t in THRESHOLDS]
-            _, part, threshold = max(choices, key=lambda choice: np.nan_to_num(choice[0]))
+            part, threshold = max(((p, t) for p in parts for t in THRESHOLDS), key=lambda choice: f1(*choice))
             best.append(above(part, threshold))
         return column_figures(pooled(best), 0.0)
+
+
+def f1(scored: Scored, threshold: float) -> float:
+    """F1 alone, for the choice among many settings."""
+    written = scored.found.score.to_numpy() >= threshold
+    hits = (written & scored.found.true.to_numpy(bool)).sum()
+    return float(2 * hits / max(1, written.sum() + len(scored.truth)))
 
 
 def above(scored: Scored, threshold: float) -> Scored:

@@ -26,9 +26,14 @@ LEAST_CONTRAST = 6.0
 SEARCH = 0.15
 LOWEST = 4.0  # resolved steps from zero: nearer lie the image's own edges
 WHOLE_RANGE_NM = (0.0005, 0.2)
+FIRST_SPOTS, STRONG_SPOTS = 12, 20
 LOW_ORDERS = 6  # spots of these lowest orders tell lattices apart
-TOLERANCE = 0.04  # of a spot's length: how far it may be from where the first guess expects it
+TOLERANCE = 0.06  # of a spot's length: how far it may be from where the first guess expects it
 FEWEST_SPOTS = 2
+LEAST_SCORE = 0.25  # half of the low orders just seen
+MOST_GUESSES = 10
+#: Scan distortion and vendors' errors are below these; a fit beyond them bends a wrong lattice to the spots.
+LARGEST_ANISOTROPY, LARGEST_SHEAR = 0.12, 0.10
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,20 +252,28 @@ def measure_pixel_size(
             "The power spectrum shows no spots: choose a region with the crystal (--roi), or frames where it "
             "is in focus."
         )
-    best: tuple[float, float, float, tuple[int, int, int], Doubles] | None = None
+    guesses = []
     for axis in (zone_axis,) if zone_axis else lattice.axes:
         g, _ = lattice.reflections(axis)
-        for p, turn, score in _guesses(spectrum, found, g, expected_nm):
-            if best is None or score > best[0]:
-                best = (score, p, turn, axis, g)
-    if best is None:
-        near = "" if expected_nm is None else f" at about {expected_nm:.4g} nm per pixel"
-        raise InputError(
-            f"The spots are not those of {lattice.name}{near}: choose another lattice or zone axis, or give "
-            "the pixel size with --pixel-size-nm."
-        )
-    score, p, turn, axis, g = best
-    return _fit(spectrum, lattice.name, axis, g, p, turn, score)
+        guesses += [(score, p, turn, axis, g) for p, turn, score in _guesses(spectrum, found, g, expected_nm)]
+    guesses.sort(key=lambda guess: -guess[0])
+    for score, p, turn, axis, g in guesses[:MOST_GUESSES]:
+        fitted = _fit(spectrum, lattice.name, axis, g, p, turn, score)
+        if fitted is not None and (spots is not None or _explains(fitted, found, spectrum.smoothing)):
+            return fitted
+    near = "" if expected_nm is None else f" at about {expected_nm:.4g} nm per pixel"
+    raise InputError(
+        f"The spots are not those of {lattice.name}{near}: choose another lattice or zone axis, a region "
+        "with the crystal (--roi), or give the pixel size with --pixel-size-nm."
+    )
+
+
+def _explains(fitted: PixelSize, found: Doubles, smoothing: float) -> bool:
+    """Whether two of the three strongest spots are the lattice's: a wrong one finds weak ones to lie on."""
+    strongest = found[:3, :2]
+    k = np.vstack([fitted.spots[:, :2], -fitted.spots[:, :2]])
+    near = np.hypot(*(strongest[:, None] - k[None]).transpose(2, 0, 1)).min(axis=1) < smoothing
+    return int(near.sum()) >= min(2, len(strongest))
 
 
 def _pointed_at(spectrum: Spectrum, spots: Doubles) -> Doubles:
@@ -285,34 +298,64 @@ def _guesses(
     length = np.hypot(*g.T)
     shells = np.unique(np.round(length, 6))[:LOW_ORDERS]
     few = g[length <= shells[-1] + 1e-6]
+    visible = find_spots(spectrum)
     rows = []
-    for ky, kx, _ in spots[:20]:
+    for ky, kx, _ in spots[:20] if len(visible) else []:
         k = np.hypot(ky, kx)
         for gy, gx in few:
             p = k / np.hypot(gy, gx)
             if not low <= p <= high:
                 continue
             angle = np.arctan2(ky, kx) - np.arctan2(gy, gx)
-            for turn in (angle, angle + np.pi):
-                rows.append((p, turn, _score(spectrum, few, p, turn)))
+            score = _score(visible, few, p, angle, spectrum.smoothing)
+            if score > LEAST_SCORE:
+                rows.append((p, angle, score * _share(visible, g, p, angle, spectrum.smoothing)))
     rows.sort(key=lambda row: -row[2])
-    return [row for row in rows[:5] if row[2] > 0]
+    return [row for row in rows[:5] if row[2] > LEAST_SCORE]
 
 
-def _score(spectrum: Spectrum, g: Doubles, p: float, turn: float) -> float:
-    """Mean log10 contrast where the lattice expects its low orders; what lies beyond Nyquist does not count.
+def _matched(k: Doubles, spots: Doubles, smoothing: float) -> tuple[npt.NDArray[np.intp], Doubles]:
+    """The spot nearest to each frequency (N, 2), and its distance over the allowed: above 1, another spot.
 
-    Neighbouring pixels are looked at too, because the first guess comes from one spot alone.
+    Pixels that are not square put a spot to the side by some per cent of its length.
+    """
+    both = np.vstack([spots[:, :2], -spots[:, :2]])
+    far = np.hypot(*(k[:, None] - both[None]).transpose(2, 0, 1))
+    nearest = far.argmin(axis=1)
+    allowed = np.maximum(TOLERANCE * np.hypot(*k.T), smoothing)
+    return nearest, far[np.arange(len(k)), nearest] / allowed
+
+
+def _score(spots: Doubles, g: Doubles, p: float, turn: float, smoothing: float) -> float:
+    """Mean log10 contrast of the spots where the lattice expects its low orders; far from any counts as none.
+
+    What lies beyond Nyquist does not count; a lattice whose lowest order is lost at zero is none.
     """
     k = p * _turned(g, turn)
     inside = np.abs(k).max(axis=1) < 0.49
-    low = np.hypot(*k.T) > 3 * spectrum.smoothing
-    if (inside & low).sum() < 2 or not low[inside].all():
+    low = np.hypot(*k.T) > LOWEST * smoothing
+    if inside.sum() < 2 or not low[inside].all():
         return -1.0
-    k = k[inside]
-    around = spectrum.smoothing * np.array([(0, 0), (0, 0.7), (0.7, 0), (0, -0.7), (-0.7, 0)])
-    value = np.max([spectrum.at(k + d) for d in around], axis=0)
-    return float(np.clip(np.log10(np.maximum(value, 1e-3)), -0.5, 3.0).mean() * min(1.0, len(k) / 4) ** 0.5)
+    nearest, far = _matched(k[inside], spots, smoothing)
+    length = np.hypot(*k[inside].T)
+    if (far[length < length.min() * 1.001] < 1).mean() < 0.5:
+        return -1.0  # an image without its lowest order is one of a finer lattice
+    value = np.log10(np.minimum(spots[nearest % len(spots), 2], 1e3)) * np.clip(1.5 - far, 0, 1)
+    return float(value.mean() * min(1.0, inside.sum() / 4) ** 0.5)
+
+
+def _share(spots: Doubles, g: Doubles, p: float, turn: float, smoothing: float) -> float:
+    """Share of the strongest spots that the lattice explains, by log10 contrast.
+
+    A lattice of every second spot is fitted as well as the right one, but explains fewer.
+    """
+    k = p * _turned(g, turn)
+    strong = spots[:STRONG_SPOTS]
+    both = np.vstack([k, -k])
+    far = np.hypot(*(strong[:, None, :2] - both[None]).transpose(2, 0, 1)).min(axis=1)
+    weight = np.log10(strong[:, 2])
+    near = far < np.maximum(TOLERANCE * np.hypot(strong[:, 0], strong[:, 1]), smoothing)
+    return float((weight * near).sum() / weight.sum())
 
 
 def _fit(
@@ -323,10 +366,19 @@ def _fit(
     p: float,
     turn: float,
     score: float,
-) -> PixelSize:
-    """Fit k = A g to the spots, A = diag(p) R; far orders join as the fit becomes good enough for them."""
+) -> PixelSize | None:
+    """Fit k = A g to the spots, A = diag(p) R; far orders join as the fit gets good enough for them."""
     matrix = p * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     used = k = contrast = np.zeros(0)
+    visible = find_spots(spectrum)
+    if len(visible) >= FEWEST_SPOTS:  # spots that are some per cent off, by pixels that are not square
+        expected = g @ matrix.T
+        some = np.flatnonzero(np.abs(expected).max(axis=1) < 0.49)[:FIRST_SPOTS]
+        nearest, far = _matched(expected[some], visible, spectrum.smoothing)
+        both = np.vstack([visible[:, :2], -visible[:, :2]])
+        if np.linalg.matrix_rank(g[some[far < 1]], tol=1e-6) == 2:
+            first = nearest[far < 1]
+            matrix = _solve(g[some[far < 1]], both[first], visible[first % len(visible), 2])
     for share in (0.5, 0.75, 1.0, 1.0):
         expected = g @ matrix.T
         length = np.hypot(*expected.T)
@@ -343,16 +395,15 @@ def _fit(
         used, k, contrast = g[index[good]], found[good], height[good]
         matrix = _solve(used, k, contrast)
         left = np.hypot(*(k - used @ matrix.T).T)
-        keep = left <= max(3 * 1.4826 * float(np.median(left)), 1e-9)
+        keep = left <= max(3 * 1.4826 * float(np.median(left)), 0.1 * spectrum.smoothing)
         if keep.sum() >= max(FEWEST_SPOTS, 3):
             used, k, contrast = used[keep], k[keep], contrast[keep]
             matrix = _solve(used, k, contrast)
     if len(used) < FEWEST_SPOTS or np.linalg.matrix_rank(used, tol=1e-6) < 2:
-        raise InputError(
-            f"Too few spots of {lattice} stand out to measure both axes: choose a region with the crystal "
-            "(--roi)."
-        )
+        return None
     size, mean, shear = _sizes(matrix)
+    if abs(size[0] / size[1] - 1) > LARGEST_ANISOTROPY or abs(shear) > LARGEST_SHEAR:
+        return None
     error, mean_error = _errors(used, k, contrast, spectrum.smoothing)
     away = np.hypot(*(k - used @ matrix.T).T) / np.hypot(*k.T)
     return PixelSize(

@@ -16,13 +16,15 @@ from napari_atomcount.records.errors import InputError
 
 Doubles = npt.NDArray[np.float64]
 
-PERIODS = (1.5, 10.0)  # of the longest plane distance, along the shorter side
-SIZES, TURNS = 48, 60
-COARSE_PX, FINE_PX = 24, 96
+PERIODS = (1.5, 6.0)  # of the longest plane distance, along the shorter side
+SIZES, TURNS = 32, 40
+COARSE_PX, FINE_PX = 24, 64
 SHELLS = 3
 #: Share of the image's variance that the lattice has to explain: a particle's edge, or another lattice,
 #: leaves more.
 LEAST_EXPLAINED = 0.85
+EQUAL = 0.02
+STARTS, APART = 6, 0.06
 
 
 def measure_few_periods(
@@ -31,7 +33,7 @@ def measure_few_periods(
     zone_axis: tuple[int, int, int] | None = None,
     expected_nm: float | None = None,
 ) -> PixelSize:
-    """Measure the pixel size where the crystal fills the image with one and a half to ten periods.
+    """Measure the pixel size where the crystal fills the image with one and a half to six periods.
 
     Parameters
     ----------
@@ -48,16 +50,22 @@ def measure_few_periods(
     picture = np.asarray(image, dtype=np.float64)
     picture = np.where(np.isfinite(picture), picture, np.nanmedian(picture))
     coarse, fine = _reduced(picture, COARSE_PX), _reduced(picture, FINE_PX)
-    best: tuple[float, Doubles, tuple[int, int, int], Doubles] | None = None
+    tried: list[tuple[float, Doubles, tuple[int, int, int], Doubles]] = []
     for axis in (zone_axis,) if zone_axis else lattice.axes:
         g, _ = lattice.reflections(axis)
         length = np.hypot(*g.T)
         shells = np.unique(np.round(length, 6))[:SHELLS]
         few = g[length <= shells[-1] + 1e-6]
         for start in _starts(coarse, few, min(picture.shape), expected_nm):
-            matrix, explained = _refined(fine, few, start)
-            if best is None or explained > best[0]:
-                best = explained, matrix, axis, few
+            matrix, explained = _refined(coarse, few, start)
+            tried.append((explained, matrix, axis, few))
+    best = None
+    if tried:
+        # a multiple of the cell explains as much, with more waves: of equals the smallest cell is meant
+        enough = max(one[0] for one in tried) - EQUAL
+        best = max((one for one in tried if one[0] >= enough), key=lambda one: abs(np.linalg.det(one[1])))
+    if best is not None:
+        best = (*_refined(fine, best[3], best[1])[::-1], *best[2:])
     if best is None or best[0] < LEAST_EXPLAINED:
         raise InputError(
             f"The image shows neither spots nor a few unit cells of {lattice.name}: choose a region with the "
@@ -86,7 +94,9 @@ class _Part:
         k = g @ matrix.T
         phase = 2 * np.pi * (self.y.reshape(-1, 1) * k[:, 0] + self.x.reshape(-1, 1) * k[:, 1])
         design = np.hstack([self.background, np.cos(phase), np.sin(phase)])
-        fitted = design @ np.linalg.lstsq(design, self.flat, rcond=None)[0]
+        normal = design.T @ design
+        normal[np.diag_indices_from(normal)] *= 1 + 1e-9  # two waves may be the same on so few pixels
+        fitted = design @ np.linalg.solve(normal, design.T @ self.flat)
         return np.asarray((self.flat - fitted) / np.sqrt(max(self.power, 1e-300)))
 
 
@@ -121,7 +131,16 @@ def _starts(part: _Part, g: Doubles, side: int, expected_nm: float | None) -> li
             if np.abs(g @ matrix.T).max() < 0.45:
                 found.append((float((part.left(matrix, g) ** 2).sum()), matrix))
     found.sort(key=lambda one: one[0])
-    return [matrix for _, matrix in found[:4]]
+    starts: list[Doubles] = []
+    sizes: list[float] = []
+    for _, matrix in found:
+        size = float(np.sqrt(np.linalg.det(matrix)))
+        if all(abs(size / other - 1) > APART for other in sizes):
+            starts.append(matrix)
+            sizes.append(size)
+        if len(starts) == STARTS:
+            break
+    return starts
 
 
 def _refined(part: _Part, g: Doubles, start: Doubles) -> tuple[Doubles, float]:
@@ -131,5 +150,5 @@ def _refined(part: _Part, g: Doubles, start: Doubles) -> tuple[Doubles, float]:
     def left(numbers: Doubles) -> Doubles:
         return part.left(numbers.reshape(2, 2) * scale, g)
 
-    result = optimize.least_squares(left, (start / scale).ravel(), x_scale=0.05, max_nfev=60)
+    result = optimize.least_squares(left, (start / scale).ravel(), x_scale=0.05, max_nfev=30)
     return np.asarray(result.x.reshape(2, 2) * scale), 1.0 - float(2 * result.cost)

@@ -134,7 +134,7 @@ def shown(value: Any, digits: int = 3) -> str:
         return "–"
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "**no**"
-    if float(value) == int(value) and abs(float(value)) >= 10:
+    if float(value) == int(value) and abs(float(value)) >= 2:  # numbers of things
         return f"{int(value)}"
     return f"{float(value):.{digits}f}"
 

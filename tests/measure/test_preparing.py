@@ -135,7 +135,7 @@ def test_a_slow_change_is_not_bad():
 @pytest.mark.parametrize("gain", [1.0, 3.7, 100.0])
 @pytest.mark.parametrize("blur", [0.0, 0.6])
 def test_the_gain_comes_back_within_3_percent(gain, blur):
-    """Also behind a camera that spreads its electrons, where single pixels have less than half the variance."""
+    """Also behind a camera that spreads its electrons, where a pixel has less than half the variance."""
     found = measure_gain(frames(20, gain, blur, 256))
     assert found is not None
     assert found.counts_per_electron == pytest.approx(gain, rel=0.03)

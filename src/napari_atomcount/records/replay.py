@@ -196,6 +196,10 @@ class CorrectedColumns:
         seen = [state.reviewed or i in state.accepted or bool(state.origin[i]) for i in living]
         return np.compress(seen, ids)
 
+    def accepted_ids(self) -> npt.NDArray[np.int64]:
+        """``column_id`` of all columns that a person looked at, shape (n,)."""
+        return np.concatenate([np.zeros(0, np.int64), *(self.accepted(t) for t in self._edits)])
+
     def placements(self) -> list[Placement]:
         """Where each edit that holds found its column, by frame and in the order of the edits."""
         return [p for t in sorted(self._edits) for p in (self._replayed(t), self._placements[t])[1]]

@@ -87,14 +87,14 @@ def analyze(
     store = LogitStore(movie, detector.card) if store is None else store
     parts: list[pd.DataFrame] = []
     say("columns", 0, len(frames))
-    for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
-        store.add(result)
-        if len(result.columns):
-            parts.append(result.columns)
-        say("columns", done, len(frames))
-    columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
-    detected = time.monotonic()
     try:
+        for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
+            store.add(result)
+            if len(result.columns):
+                parts.append(result.columns)
+            say("columns", done, len(frames))
+        columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
+        detected = time.monotonic()
         unplaced = [] if session is None else _kept(columns, store, detector.card, settings, session)
         edits = None if session is None else session.columns
         analysis = follow(movie, columns, store, settings, progress, edits)

@@ -49,9 +49,13 @@ class SiteSettings(Settings):
         0.10, "nm", "a column belongs to a site within this distance, after drift correction", gt=0, le=1
     )
     min_occurrence: float = setting(
-        0.02, "", "a site must hold a column in at least this fraction of the observed frames", ge=0, le=1
+        0.02,
+        "",
+        "a site off all lattices must hold a column in at least this fraction of the frames",
+        ge=0,
+        le=1,
     )
-    min_frames: int = setting(1, "frames", "and in at least this many frames", ge=1, le=1000)
+    min_frames: int = setting(1, "frames", "any site, in at least this many frames", ge=1, le=1000)
 
 
 class OccupancySettings(Settings):

@@ -70,6 +70,17 @@ def prefetched(make: Callable[[], Batch], depth: int = 3) -> Generator[Batch, No
         stop.set()
 
 
+def freeze_norm(net: UNet) -> None:
+    """Let batch normalisation use its running statistics, as it will at work.
+
+    Statistics of a batch change with the images that happen to be in it. That noise helps at first, but a
+    count is read from absolute contrast, which a network can only learn while the scale stays what it is.
+    """
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+
+
 @torch.no_grad()
 def validate(
     recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: torch.device
@@ -156,6 +167,8 @@ def train(
     next_check = (seen // t.validate_every + 1) * t.validate_every
     while seen < t.images:
         batch = next(batches)
+        if seen >= t.freeze_norm * t.images:
+            freeze_norm(net)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(t, seen)
         part = losses(recipe, run_network(net, batch.image.to(where)), moved(batch, where), seen / t.images)

@@ -23,6 +23,9 @@ class TrainingSettings(BaseModel):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = 1e-4
     warmup: float = Field(0.03, description="share of the images with rising learning rate")
+    freeze_norm: float = Field(
+        0.6, ge=0, le=1, description="share of the images after which batch statistics stay fixed"
+    )
     average: float = Field(0.999, description="decay of the running average of the weights, per step")
     snapshots: int = Field(
         2, ge=1, description="thermal snapshots per image, drawn from those of the particle"

@@ -15,6 +15,8 @@ from click.testing import Result
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.io.session import Session
 from napari_atomcount.io.tables import read_analysis
+from napari_atomcount.networks.card import load_card
+from napari_atomcount.pipeline import LogitStore, follow
 from napari_atomcount.records import corrections
 
 Command = Callable[..., Result]
@@ -78,6 +80,27 @@ def test_corrections_are_used_and_kept(
         for _ in range(3):
             assert session.undo().kind == "edits"
         assert len(near(session.columns.table, HOPPER)) == 7  # as the network said
+
+
+def test_after_reopening_an_edit_is_followed_without_the_network(
+    folder: Path, dots_file: Path, dots_model: Path, tmp_path: Path
+):
+    movie, card = open_movie(dots_file), load_card(str(dots_model))
+    first = read_analysis(tmp_path / "a")
+    with Session.open(folder) as session:
+        store = LogitStore.load(session.maps_folder(), movie, card)
+        assert store is not None
+        same = follow(movie, session.columns.network, store)
+        np.testing.assert_array_equal(same.state, first.state)
+        np.testing.assert_allclose(same.drift["dy"], first.drift["dy"])
+        place = near(session.columns.frame_columns(8), HOPPER).iloc[0]
+        session.do([corrections.remove(8, float(place["y"]), float(place["x"]))])
+        changed = follow(movie, session.columns.network, store, corrected=session.columns)
+        site = near(changed.sites, HOPPER)["site_id"].iloc[0]
+        assert changed.state[8, changed.site_id == site] == 0
+        store.close()
+        (session.maps_folder() / "maps.u8").write_bytes(b"cut")
+        assert LogitStore.load(session.maps_folder(), movie, card) is None
 
 
 def test_a_session_of_another_movie_is_refused(

@@ -74,6 +74,7 @@ def run_movie(
             tables.write_analysis(analysis, out)
             if session is not None:
                 session.save_analysis(analysis)
+                keep_maps(store, session)
             if strain is not None:
                 tables.write_table(strain.table, schemas.STRAIN, out)
             report("writing", 1, 2 + maps)
@@ -116,6 +117,14 @@ def measured_strain(
         "median_rmsd": float(average["rmsd"].median()) if len(average) else None,
     }
     return strain
+
+
+def keep_maps(store: pipeline.LogitStore, session: Session) -> None:
+    """Keep the maps in the session; without room for them it only takes a new run to follow new edits."""
+    try:
+        store.save(session.maps_folder())
+    except OSError as error:
+        warn(f"the network's maps were not kept in {session.folder}: {error.strerror or error}")
 
 
 def write_confidence(store: pipeline.LogitStore, movie: Movie, path: Path) -> None:

@@ -8,6 +8,7 @@ all are undone and redone in one order, by a ``revoke`` in the log.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ from napari_atomcount.records.settings import AnalysisSettings
 __all__ = ["Change", "Session", "SessionError", "default_folder", "find_folder"]
 
 STATE = "state.json"
+MAPS = "maps"
 Value = TypeVar("Value", Calibration, AnalysisSettings, Preparation)
 
 
@@ -433,6 +435,18 @@ class Session:
         (folder / STATE).unlink(missing_ok=True)
         table_files.write_analysis(analysis, folder)
         table_files.write_json({"token": self.token}, folder / STATE)
+
+    def maps_folder(self) -> Path:
+        """Where the shown run's maps are kept (`LogitStore.save`) to follow edits after reopening: a cache.
+
+        Those of other runs are removed first, because they are large.
+        """
+        folder = self.folder / MAPS / f"{self.run:06d}"
+        if not self.read_only and (self.folder / MAPS).exists():
+            for other in (self.folder / MAPS).iterdir():
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        return folder
 
     def load_analysis(self) -> Analysis | None:
         """The analysis that was saved for exactly what holds now; None: make it again."""

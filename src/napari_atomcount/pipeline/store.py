@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 
+from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.measure.drift import Spectrum, SpectrumList
 from napari_atomcount.pipeline.detecting import FrameResult
 from napari_atomcount.records.movie import Movie
@@ -23,6 +26,7 @@ Single = npt.NDArray[np.float32]
 
 NOT_OBSERVED = 0  # the code of a map pixel that shows nothing
 LARGEST_LOG_ODDS = 12.0
+MAPS, SPECTRA, WEAK, INDEX = "maps.u8", "spectra.c64", "weak.parquet", "index.json"
 LOOK_UP_NM = 0.06  # the strongest evidence within this distance of a site is the site's
 _LOG_ODDS = np.concatenate([[0.0], np.linspace(-LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, 255)])
 
@@ -148,6 +152,72 @@ class LogitStore:
             )
             out[row] = np.where(found > NOT_OBSERVED, _LOG_ODDS[found], np.nan)
         return out
+
+    def save(self, folder: Path) -> None:
+        """Copy everything into a folder, so that `load` finds it after the program has ended.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written; what is there then is not loaded.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / INDEX).unlink(missing_ok=True)  # until all is written, nothing claims to be complete
+        frames = self.frames.tolist()
+        with (folder / MAPS).open("wb") as file:
+            for t in frames:
+                codes = self._read(t)
+                if codes is not None:
+                    file.write(codes.tobytes())
+        with (folder / SPECTRA).open("wb") as file:
+            for spectrum in (self._spectra[self._place[t]] for t in frames):
+                file.write(spectrum.astype(np.complex64).tobytes())
+        with whole_file(folder / WEAK) as partial:
+            self.weak().to_parquet(partial)
+        shape = self._spectra[self._place[frames[0]]].shape if frames else (0,)
+        about = {
+            "frames": frames,
+            "n_frames": self.n_frames,
+            "observed": [self._observed[t] for t in frames],
+            "warnings": [list(self._warnings[t]) for t in frames],
+            "scale": list(self.scale),
+            "map_shape": list(self._map_shape),
+            "map_pixel_nm": self.map_pixel_nm,
+            "spectrum_shape": list(shape),
+            "model": None if self.card is None else self.card.sha256,
+        }
+        with whole_file(folder / INDEX) as partial:
+            partial.write_text(json.dumps(about), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, movie: Movie, card: ModelCard | None = None) -> LogitStore | None:
+        """A store of what `save` wrote; None where nothing whole of this movie's length and model is there."""
+        try:
+            about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            weak = pd.read_parquet(folder / WEAK)
+            maps = np.memmap(folder / MAPS, np.uint8, "r") if about["frames"] else np.zeros(0, np.uint8)
+            spectra = np.fromfile(folder / SPECTRA, np.complex64)
+            store = cls(movie, card)
+            shape = tuple(int(n) for n in about["map_shape"])
+            maps = maps.reshape(len(about["frames"]), *shape)
+            spectra = spectra.reshape(len(about["frames"]), *about["spectrum_shape"])
+        except (OSError, ValueError, KeyError):  # a cache that is not there, or not whole
+            return None
+        if about["n_frames"] != movie.n_frames or about["model"] != (None if card is None else card.sha256):
+            return None
+        store._map_shape, store.scale = (shape[0], shape[1]), (about["scale"][0], about["scale"][1])
+        store.map_pixel_nm = float(about["map_pixel_nm"])
+        by_frame = dict(tuple(weak.groupby("frame")))
+        none = weak.iloc[:0]
+        store._file = tempfile.TemporaryFile(prefix="atomcount-maps-")
+        for place, t in enumerate(about["frames"]):
+            store._file.write(maps[place].tobytes())
+            store._spectra.append(np.asarray(spectra[place]))
+            store._place[t] = place
+            store._observed[t] = bool(about["observed"][place])
+            store._weak[t] = by_frame.get(t, none)
+            store._warnings[t] = tuple(about["warnings"][place])
+        return store
 
     def close(self) -> None:
         """Give the disk space back; nothing can be looked up afterwards."""

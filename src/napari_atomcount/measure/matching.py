@@ -32,6 +32,8 @@ SCALES = (0.75, 1.33)
 CHUNK = 1 << 22
 #: Branch and bound is slow: at most this many columns.
 MOST_SEARCHED = 300
+#: Branches of one column; what is not found by then has no template.
+MOST_BRANCHES = 20_000
 TIE = 1e-9
 
 
@@ -341,7 +343,9 @@ def branch_and_bound(local: Complex, template: Complex, max_rmsd: float) -> Ints
     unit = np.abs(local).mean() / np.abs(template).mean() * np.abs(template).min()
     limit = n * (max_rmsd * unit) ** 2
     queue: list[tuple[float, int, tuple[int, ...]]] = [(0.0, 0, ())]
-    while queue:
+    for _ in range(MOST_BRANCHES):
+        if not queue:
+            break
         bound, depth, chosen = heapq.heappop(queue)
         if -depth == n:
             return np.array(chosen, dtype=np.int64)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
+from scipy.ndimage import gaussian_filter
 
 Doubles = npt.NDArray[np.float64]
+#: Gain of a filter at spatial frequencies in cycles per pixel.
+Response = Callable[[Doubles], Doubles]
 
 #: Above this fraction of the largest frequency an image of columns holds noise only.
 NOISE_BAND = 0.7
@@ -44,7 +49,7 @@ def frequency(shape: tuple[int, int]) -> Doubles:
 def power_spectrum(image: Doubles) -> Doubles:
     """Power per pixel of an image (Y, X) under a Hann window, so that white noise shows its variance."""
     window = np.outer(np.hanning(image.shape[0] + 2)[1:-1], np.hanning(image.shape[1] + 2)[1:-1])
-    spectrum = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
+    spectrum = np.abs(fft.fft2((image - image.mean()) * window)) ** 2
     return np.asarray(spectrum / (window**2).sum())
 
 
@@ -82,13 +87,13 @@ def estimate_noise(image: Doubles, electron_level: float | None = None) -> Noise
     return Noise(variance, float(np.clip(np.exp(origin + slope) / variance, 1e-4, 1.0)))
 
 
-def gaussian_response(shape: tuple[int, int], sigma_px: float) -> Doubles:
-    """Fourier response (Y, X) of a Gaussian blur."""
-    return np.asarray(np.exp(-2 * (np.pi * sigma_px * frequency(shape)) ** 2))
+def gaussian_response(sigma_px: float) -> Response:
+    """Fourier response of a Gaussian blur."""
+    return lambda q: np.asarray(np.exp(-2 * (np.pi * sigma_px * q) ** 2))
 
 
-def wiener_response(image: Doubles, noise: Noise) -> Doubles:
-    """Fourier response (Y, X) of the radial Wiener filter, signal over signal and noise.
+def wiener_response(image: Doubles, noise: Noise) -> Response:
+    """Fourier response of the radial Wiener filter, signal over signal and noise.
 
     Parameters
     ----------
@@ -106,17 +111,19 @@ def wiener_response(image: Doubles, noise: Noise) -> Doubles:
     top = int(gain.argmax())
     gain[:top] = gain[top]  # the level and slow changes pass
     middle = (np.arange(BINS + 1) + 0.5) * 0.5 / BINS
-    return np.interp(q, middle, gain)
+    return lambda at: np.asarray(np.interp(at, middle, gain))
 
 
-def filtered(image: Doubles, response: Doubles | None) -> Doubles:
-    """Apply a Fourier response (Y, X) to an image, its borders mirrored so that they do not meet."""
-    if response is None:
-        return image
-    padded = np.pad(image, [(0, n) for n in image.shape], mode="symmetric")
-    kernel = np.fft.fftshift(np.fft.ifft2(response).real)
-    big = np.zeros(padded.shape)
-    big[: kernel.shape[0], : kernel.shape[1]] = kernel
-    big = np.roll(big, (-(kernel.shape[0] // 2), -(kernel.shape[1] // 2)), (0, 1))
-    result = np.fft.ifft2(np.fft.fft2(padded) * np.fft.fft2(big)).real
-    return np.asarray(result[: image.shape[0], : image.shape[1]])
+def blurred(image: Doubles, sigma_px: float) -> Doubles:
+    """Gaussian blur of an image (Y, X), its borders mirrored."""
+    return np.asarray(gaussian_filter(image, sigma_px, mode="mirror", truncate=5.0))
+
+
+def filtered(image: Doubles, response: Response) -> Doubles:
+    """Apply a radial Fourier response to an image (Y, X), its borders mirrored so that they do not meet."""
+    shape = image.shape
+    padded = np.pad(image, [(0, n) for n in shape], mode="symmetric")
+    qy, qx = np.fft.fftfreq(padded.shape[0]), np.fft.rfftfreq(padded.shape[1])
+    gain = response(np.hypot(qy[:, None], qx[None, :]))
+    result = fft.irfft2(fft.rfft2(padded) * gain, s=padded.shape)
+    return np.asarray(result[: shape[0], : shape[1]])

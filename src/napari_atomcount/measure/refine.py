@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from napari_atomcount.measure import noise as noises
-from napari_atomcount.measure.noise import Doubles, Noise
+from napari_atomcount.measure.noise import Doubles, Noise, Response
 
 Method = Literal["quadratic", "gaussian", "mass"]
 Prefilter = Literal["none", "gaussian", "wiener"]
@@ -93,26 +93,24 @@ def refine_positions(
     if noise is None:
         level = None if electrons_per_unit is None else float(image.mean()) / electrons_per_unit
         noise = noises.estimate_noise(image, level)
-    response = None
+    response, smooth = None, image
     if prefilter == "gaussian":
         width = 0.12 * spacing if filter_px is None else filter_px
-        response = noises.gaussian_response(image.shape, width)
+        response, smooth = noises.gaussian_response(width), noises.blurred(image, width)
     elif prefilter == "wiener":
         response = noises.wiener_response(image, noise)
-    smooth = noises.filtered(image, response)
+        smooth = noises.filtered(image, response)
     smooth = -smooth if dark else smooth
     fraction = 0.24 if method == "quadratic" else 0.40
     radius = max(2.0, fraction * spacing if radius_px is None else radius_px)
     fit = {"quadratic": _quadratic, "gaussian": _gaussian, "mass": _mass}[method]
     with np.errstate(all="ignore"):
-        found_y, found_x, covariance, found = fit(
-            smooth, y, x, radius, _correlation(noise, response, image.shape)
-        )
+        found_y, found_x, covariance, found = fit(smooth, y, x, radius, _correlation(noise, response, radius))
     scale = np.ones(len(y))
     if (
         electrons_per_unit is not None
     ):  # the spectrum is of the mean level; counting noise follows the local one
-        local = noises.filtered(image, noises.gaussian_response(image.shape, LOCAL * spacing))
+        local = noises.blurred(image, LOCAL * spacing)
         inside = _nearest_pixel(local, found_y, found_x)
         scale = np.clip(inside / max(float(image.mean()), 1e-300), 0.05, 20.0)
     sigma = np.sqrt(covariance * scale[:, None])
@@ -183,11 +181,12 @@ def _windows(image: Doubles, cy: Doubles, cx: Doubles, dy: Doubles, dx: Doubles)
     return np.asarray(image[rows, cols])
 
 
-def _correlation(noise: Noise, response: Doubles | None, shape: tuple[int, int]) -> Doubles:
-    """Covariance of the filtered noise between pixels at each offset of an unshifted grid, (Y, X)."""
-    spectrum = noise.spectrum(shape)
+def _correlation(noise: Noise, response: Response | None, radius: float) -> Doubles:
+    """Covariance of the filtered noise between pixels at each offset of an unshifted grid."""
+    side = max(64, 8 * int(np.ceil(radius)))
+    spectrum = noise.spectrum((side, side))
     if response is not None:
-        spectrum = spectrum * response**2
+        spectrum = spectrum * response(noises.frequency((side, side))) ** 2
     return np.asarray(np.fft.ifft2(spectrum).real)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from napari_atomcount.io.readers import open_movie
-from napari_atomcount.measure.calibrating import find_spots, measure_pixel_size, power_spectrum
+from napari_atomcount.measure.calibrating import measure_pixel_size
 from napari_atomcount.measure.crystal import crystal, lattice_names, parse_axis
 from napari_atomcount.measure.few_periods import measure_few_periods
+from napari_atomcount.measure.spots import find_spots, power_spectrum
 from napari_atomcount.records.errors import InputError
 
 DATA = os.environ.get("ATOMCOUNT_TEST_DATA")

@@ -127,3 +127,16 @@ def test_steps_are_undone_in_line_with_gestures():
     assert history.done == (1, 2)
     assert history.undone == (3,)
     assert history.n_edits == 1
+
+
+def test_edits_are_copied_along_with_the_drift():
+    drift = {2: (1.0, 0.0), 3: (2.0, 0.5)}
+    edits = [corrections.move(2, 10.0, 20.0, 11.0, 21.0), corrections.review(2)]
+    assert corrections.copied(edits, [3, 4], drift) == [
+        corrections.move(3, 11.0, 20.5, 12.0, 21.5),
+        corrections.move(4, 9.0, 20.0, 10.0, 21.0),
+        corrections.review(3),
+        corrections.review(4),
+    ]
+    with pytest.raises(CorrectionError, match="cannot be copied"):
+        corrections.copied([Edit(edit="revoke", revokes=1)], [3], drift)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomcount.measure.calibrating import PixelSize, find_spots, measure_pixel_size, power_spectrum
+from napari_atomcount.measure.calibrating import PixelSize, measure_pixel_size
 from napari_atomcount.measure.crystal import crystal
 from napari_atomcount.measure.few_periods import measure_few_periods
 from napari_atomcount.measure.gain import Gain, measure_gain
 from napari_atomcount.measure.imaging import estimate_dose
+from napari_atomcount.measure.spots import find_spots, power_spectrum
 from napari_atomcount.records.calibration import ATOMIC_PIXEL_RANGE_NM
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie

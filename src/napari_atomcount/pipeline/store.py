@@ -191,7 +191,7 @@ class LogitStore:
 
     @classmethod
     def load(cls, folder: Path, movie: Movie, card: ModelCard | None = None) -> LogitStore | None:
-        """A store of what `save` wrote; None where nothing whole of this movie's length and model is there."""
+        """A store of what `save` wrote; None where nothing whole of this movie and model is there."""
         try:
             about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             weak = pd.read_parquet(folder / WEAK)

@@ -9,7 +9,7 @@ new run of the network would give to another column; `records.replay` finds the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -121,6 +121,38 @@ def set_label(frame: int, y: float, x: float, label: str) -> Edit:
 def review(frame: int, y: float | None = None, x: float | None = None) -> Edit:
     """Accept the column at (y, x) px as it is, or without a place all that a frame shows."""
     return Edit(edit="review", frame=frame, y=y, x=x)
+
+
+def copied(
+    edits: Iterable[Edit], frames: Iterable[int], drift: Mapping[int, tuple[float, float]]
+) -> list[Edit]:
+    """The same edits in other frames, moved with the specimen; with the first ones they make one gesture.
+
+    Parameters
+    ----------
+    edits : iterable of Edit
+        Of one or several frames; a ``revoke`` cannot be copied.
+    frames : iterable of int
+        Where to.
+    drift : mapping of int to (float, float)
+        (dy, dx), px, of each frame, as in the table DRIFT; a frame that is missing has not moved.
+    """
+    targets = list(frames)
+    out = []
+    for edit in edits:
+        if edit.frame is None:
+            raise CorrectionError("Undoing cannot be copied to other frames: copy the edits themselves.")
+        from_y, from_x = drift.get(edit.frame, (0.0, 0.0))
+        for frame in targets:
+            dy, dx = (
+                to - start for to, start in zip(drift.get(frame, (0.0, 0.0)), (from_y, from_x), strict=True)
+            )
+            moved: dict[str, Any] = {"frame": frame}
+            for name, by in (("y", dy), ("x", dx), ("to_y", dy), ("to_x", dx)):
+                value = getattr(edit, name)
+                moved[name] = None if value is None else value + by
+            out.append(edit.model_copy(update=moved))
+    return out
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ def analyze(
     false_events: options.FalseEvents = None,
     template: options.Template = None,
     strain_reference: options.StrainReference = None,
+    hot_pixels: options.HotPixels = False,
+    bad_frames: options.BadFrames = None,
     session: options.Session = None,
     device: Device = "auto",
     maps: options.Maps = False,
@@ -63,13 +65,14 @@ def analyze(
 ) -> None:
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
     from napari_atomcount.cli.job import run_movie
-    from napari_atomcount.cli.sessions import keeping, totals_row, write_totals
+    from napari_atomcount.cli.sessions import keeping, preparing, totals_row, write_totals
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.pipeline.preparing import prepared
 
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     span, part = parsing.frame_range(frames), parsing.region(roi)
+    bad = parsing.frame_list(bad_frames)
     settings = _settings(
         detect={"threshold": threshold, "device": device},
         drift={"enabled": not no_drift},
@@ -91,7 +94,8 @@ def analyze(
             movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
             own = settings.model_copy(update={"frames": _clip(span, movie)})
             with keeping(movie, session, folder if len(paths) > 1 else None, scales.given()) as kept:
-                movie = movie if kept is None else prepared(kept.calibrated(movie), kept.preparation)
+                movie = movie if kept is None else kept.calibrated(movie)
+                movie = prepared(movie, preparing(movie, hot_pixels, bad, kept))
                 found = run_movie(movie, card, own, folder, maps=maps, command=_command(), session=kept)
             rows.append(totals_row(path, found))
             say(

@@ -67,6 +67,15 @@ Session = Annotated[
         "several PATHs have theirs in DIR/<stem>.atomcount/.",
     ),
 ]
+HotPixels = Annotated[
+    bool, typer.Option("--hot-pixels", help="Replace hot pixels and X-rays by the median around them.")
+]
+BadFrames = Annotated[
+    str | None,
+    typer.Option(
+        "--bad-frames", metavar="A,B,C|auto", help="Frames that count as not observed; auto finds them."
+    ),
+]
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
 FalseEvents = Annotated[
     float | None,

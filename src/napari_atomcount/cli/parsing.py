@@ -1,6 +1,7 @@
 """The little languages of the options: ``Y[,X]``, ``START:STOP``, ``Y0:Y1,X0:X1``. Errors exit with 2."""
 
 import math
+from typing import Literal
 
 import typer
 
@@ -23,6 +24,21 @@ def frame_range(text: str | None) -> tuple[int, int | None] | None:
     if text is None:
         return None
     return _range(text, "--frames takes START:STOP with 0 <= START < STOP")
+
+
+def frame_list(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
+    """``A,B,C`` as frame numbers, or the word ``auto``."""
+    if text is None:
+        return None
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        numbers = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        numbers = (-1,)
+    if min(numbers) < 0:
+        raise typer.BadParameter(f"--bad-frames takes frame numbers, A,B,C, or 'auto', not {text!r}")
+    return numbers
 
 
 def region(text: str | None) -> tuple[int, int, int, int] | None:

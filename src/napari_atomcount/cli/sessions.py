@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from napari_atomcount.io.session import Session, SessionError
 from napari_atomcount.io.session_files import SUFFIX
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.preparation import Preparation
 
 TOTALS = ("frames", "frames_observed", "columns", "sites", "events", "events_appear", "events_vanish")
 
@@ -52,6 +53,39 @@ def keeping(
         if wanted != session.calibration:
             session.set_calibration(wanted)
         yield session
+
+
+def preparing(
+    movie: Movie, hot_pixels: bool, bad: tuple[int, ...] | Literal["auto"] | None, session: Session | None
+) -> Preparation:
+    """The preparation that the session keeps, changed by the options; the session keeps the change as a step.
+
+    Parameters
+    ----------
+    movie
+        As read; ``auto`` reads it once.
+    hot_pixels
+        Whether the option was given.
+    bad
+        Frames of the option, ``auto`` to find them, None where it was not given.
+    session
+        None: there is none.
+    """
+    from napari_atomcount.pipeline.preparing import bad_frames
+
+    before = Preparation() if session is None else session.preparation
+    values: dict[str, Any] = {"hot_pixels": True} if hot_pixels else {}
+    if bad == "auto":
+        found = bad_frames(movie)
+        for one in found:
+            warn(f"frame {one.frame} counts as not observed: {one.words}")
+        values["bad_frames"] = tuple(one.frame for one in found)
+    elif bad is not None:
+        values["bad_frames"] = bad
+    wanted = before.model_copy(update=values)
+    if session is not None and wanted != before:
+        session.set_preparation(wanted)
+    return wanted
 
 
 def totals_row(path: Path, analysis: Analysis) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""Integration tests of ``calibrate``, and of preparation from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from napari_atomcount.io.session import Session
+from napari_atomcount.io.tables import read_analysis
+from napari_atomcount.io.tiff import write_tiff
+from napari_atomcount.records.calibration import Calibration
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def crystal_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Graphene's waves at 0.01 nm per pixel (the file says 0.0105), 10 electrons a pixel of 5 counts each."""
+    yy, xx = np.mgrid[:256, :256].astype(float)
+    a, p = 0.2461, 0.01
+    waves = [(0.0, 2 / (np.sqrt(3) * a)), (1 / a, 1 / (np.sqrt(3) * a)), (1 / a, -1 / (np.sqrt(3) * a))]
+    image = 10 + 0.7 * sum(np.cos(2 * np.pi * (gy * yy + gx * xx) * p) for gy, gx in waves)
+    counts = 5 * np.random.default_rng(0).poisson(image, (16, 256, 256))
+    path = tmp_path_factory.mktemp("crystal") / "graphene.tif"
+    write_tiff(path, counts.astype(np.uint16), Calibration(pixel_size_nm=(0.0105, 0.0105)))
+    return path
+
+
+def test_scales_come_as_json_each_with_its_error(crystal_file: Path, command: Command):
+    result = command("calibrate", crystal_file, "--lattice", "graphene")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    size = found["pixel_size_nm"]
+    assert size["value"] == pytest.approx([0.01, 0.01], rel=0.005)
+    assert max(size["error"]) < 0.0001
+    assert size["zone_axis"] == [0, 0, 1]
+    assert found["gain"]["value"] == pytest.approx(5.0, rel=0.03)
+    assert found["dose_e_per_A2"]["value"] == pytest.approx(10 / 0.01, rel=0.03)
+    assert "-4.8 % from the one that was stated" in result.stderr
+
+
+def test_without_a_lattice_spots_and_gain_are_there(crystal_file: Path, command: Command):
+    result = command("calibrate", crystal_file)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["pixel_size_nm"] is None
+    assert found["spots"][0]["spacing_px"] == pytest.approx(0.2461 * np.sqrt(0.75) / 0.01, rel=0.01)
+    assert "--lattice" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--lattice", "Unobtainium"), 1, "No lattice is called"),
+        (("--lattice", "Au", "--zone-axis", "11"), 2, "zone axis"),
+        (("--dark-level", "much"), 2, "--dark-level"),
+        (("--lattice", "graphene", "--roi", "900:950,900:950"), 1, "lies outside"),
+        (("--lattice", "CeO2", "--zone-axis", "110"), 1, "spots are not those of CeO2"),
+    ],
+)
+def test_what_cannot_be_done_is_said(crystal_file: Path, command: Command, options, code, words):
+    result = command("calibrate", crystal_file, *options)
+    assert result.exit_code == code
+    assert words in " ".join(result.stderr.split())
+
+
+def test_preparation_is_applied_and_kept(dots_file: Path, dots_model: Path, command: Command, tmp_path: Path):
+    arguments = ("analyze", dots_file, "--model", dots_model, "--session", tmp_path / "s.atomcount")
+    result = command(*arguments, "--out", tmp_path / "a", "--hot-pixels", "--bad-frames", "2")
+    assert result.exit_code == 0, result.stderr
+    assert (read_analysis(tmp_path / "a").state[2] == -1).all()
+    with Session.open(tmp_path / "s.atomcount") as session:
+        assert (session.preparation.hot_pixels, session.preparation.bad_frames) == (True, (2,))
+    result = command(*arguments, "--out", tmp_path / "b")  # the session remembers
+    assert (read_analysis(tmp_path / "b").state[2] == -1).all()
+    assert command(*arguments, "--out", tmp_path / "c", "--bad-frames", "x").exit_code == 2

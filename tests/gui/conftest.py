@@ -25,6 +25,7 @@ SIDE = 96
 FRAMES = 16
 HOPPER = (31.0, 31.0)  # y, x px of the column that comes and goes
 MANY = 1000  # more frames than any test has
+LOADED_MS = 180_000  # how long a loaded machine may take; a free one takes seconds
 
 
 def positions() -> np.ndarray:
@@ -105,7 +106,7 @@ class DotDetector:
         self.frames_seen: list[np.ndarray] = []
 
     def detect(self, frame, pixel_size_nm, valid=None) -> ProbabilityMaps:
-        assert self.permits.acquire(timeout=20), "the test never let the detector go on"
+        assert self.permits.acquire(timeout=LOADED_MS / 1000), "the test never let the detector go on"
         self.frames_seen.append(frame)
         smooth = gaussian_filter(np.asarray(frame, np.float32), 2.0)
         evidence = (smooth - 35.0) / 3.0
@@ -175,7 +176,7 @@ class Desk:
         QTest.mouseMove(canvas, place)
         QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
 
-    def wait(self, condition, timeout: int = 15000) -> None:
+    def wait(self, condition, timeout: int = LOADED_MS) -> None:
         """Let the window live until the condition holds."""
         self.qtbot.waitUntil(condition, timeout=timeout)
 
@@ -204,7 +205,7 @@ def real_desk(make_napari_viewer, qtbot) -> Desk:
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(1100, 700)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")
-    qtbot.waitUntil(dock.isVisible)
+    qtbot.waitUntil(dock.isVisible, timeout=LOADED_MS)
     return Desk(viewer, dock, qtbot, threading.Semaphore(), [])
 
 

@@ -5,17 +5,16 @@ from scipy.spatial import cKDTree
 
 from napari_atomcount.resources import sample_movie
 
-WAIT_MS = 300_000  # a loaded machine; a free one takes seconds
 MATCH_PX = 4.0  # 0.08 nm
 
 
 def test_the_sample_from_opening_to_a_trace(real_desk):
     real_desk.click("open_sample")
-    real_desk.wait(lambda: real_desk.dock.model.domain is not None, WAIT_MS)
+    real_desk.wait(lambda: real_desk.dock.model.domain is not None)
     assert real_desk.dock.model.domain == []
     assert "inside" in real_desk.widget("domain").text()
     real_desk.click("run_all")
-    real_desk.wait(lambda: real_desk.dock.model.analysis is not None, WAIT_MS)
+    real_desk.wait(lambda: real_desk.dock.model.analysis is not None)
     real_desk.wait_idle()
 
     truth = pd.read_csv(sample_movie().with_name(f"{sample_movie().stem}_truth.csv"))

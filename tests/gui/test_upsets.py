@@ -58,7 +58,7 @@ def test_closing_the_dock_during_a_run(running):
 def test_closing_the_window_during_a_run(running):
     stop = running.dock.runner.stop_event
     running.viewer.close()
-    running.qtbot.waitUntil(stop.is_set)
+    running.wait(stop.is_set)
     running.go_on()
     running.qtbot.wait(300)
     assert running.seen() <= 4

@@ -66,8 +66,8 @@ class Actions(QObject):
     def look(self) -> None:
         """Estimate what the file does not know, and compare the movie with the model's domain."""
         movie, card, model = self.model.movie, self.model.card, self.model
+        model.set_domain(None)  # what was said of another movie or model must not stand meanwhile
         if movie is None or card is None or movie.calibration.pixel_size_nm is None:
-            model.set_domain(None)
             return
         if self.looker.busy:
             self._look_again = True

@@ -23,6 +23,7 @@ from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
 from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, disconnect_all, movie_of
+from napari_atomcount.records.calibration import Calibration
 
 TRACE_DOCK = "Atom Count: trace"
 
@@ -167,7 +168,7 @@ class AtomCountDock(QWidget):
         self.runner.stop()
         self.layers.drop_results()
         self.layers.show_movie()
-        self.layers.show_frame(0)
+        self.layers.look_at_movie()
         self.view.on_slider()
         self._list_movies()
         self._show_calibration()
@@ -188,8 +189,9 @@ class AtomCountDock(QWidget):
 
     def _show_domain(self) -> None:
         model = self.model
-        dose = None if model.movie is None else model.movie.calibration.dose_e_per_A2
-        self.network.show_domain(model.domain, "" if model.card is None else expectation(model.card, dose))
+        calibration = Calibration() if model.movie is None else model.movie.calibration
+        expected = "" if model.card is None else expectation(model.card, calibration.dose_e_per_A2)
+        self.network.show_domain(model.domain, expected, checking=calibration.pixel_size_nm is not None)
 
     def _update(self) -> None:
         """Bring the sections in line with the session: what can be done, what there is."""

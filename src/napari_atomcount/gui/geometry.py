@@ -39,6 +39,14 @@ class Geometry:
         y, x = calibration.pixel_size_nm
         return cls((time, y, x), (time_unit, "nm", "nm"))
 
+    @classmethod
+    def of_movie(cls, movie: Movie) -> Geometry:
+        """The geometry of a movie; a single image has no time axis to speak of, it goes with any movie."""
+        geometry = cls.of(movie.calibration)
+        if movie.n_frames > 1:
+            return geometry
+        return cls((1.0, *geometry.scale[1:]), ("s", *geometry.units[1:]))
+
     def keywords(self, ndim: int = 3) -> dict:
         """Keyword arguments of a layer with the last ``ndim`` axes."""
         return {"scale": self.scale[-ndim:], "units": self.units[-ndim:], "axis_labels": AXES[-ndim:]}
@@ -58,7 +66,7 @@ def movie_layer(movie: Movie) -> tuple[object, dict, str]:
         "contrast_limits": (low, high),
         "colormap": "gray",
         "metadata": {MOVIE_KEY: movie},
-        **Geometry.of(movie.calibration).keywords(),
+        **Geometry.of_movie(movie).keywords(),
     }
     return movie.data, keywords, "image"
 

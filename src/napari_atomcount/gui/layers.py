@@ -88,6 +88,18 @@ class ResultLayers:
             data, keywords, _ = movie_layer(self.model.movie)
             self.viewer.add_image(data, **keywords)
 
+    def look_at_movie(self) -> None:
+        """Turn to the session's movie: its first frame fills the view, the other movies are hidden."""
+        ours = self.movie_layer()
+        if ours is None:
+            return
+        for layer in self.viewer.layers:
+            if layer.metadata.get(MOVIE_KEY) is not None:
+                layer.visible = layer == ours
+        self.viewer.layers.selection.active = ours
+        self.show_frame(0)
+        self.viewer.reset_view()
+
     def drop_results(self) -> None:
         """Take our result layers out of the viewer."""
         for role in list(self._layers):
@@ -140,7 +152,7 @@ class ResultLayers:
 
     def _make_confidence(self, run: Run) -> None:
         colours = Colormap(palette.colour_table(palette.CONFIDENCE_MAP), name="atomcount confidence")
-        look = {"contrast_limits": (0.0, 1.0), "colormap": colours, "blending": "additive", "visible": False}
+        look = {"contrast_limits": (0.0, 1.0), "colormap": colours, "opacity": 0.7, "visible": False}
         data = LazyFrames(run.store.shape, np.float32, self._confidence_frame)
         self._add(CONFIDENCE, "image", data=data, **look, **self._geometry().keywords())
         self._place_confidence(run)
@@ -251,7 +263,7 @@ class ResultLayers:
     # -- helpers -----------------------------------------------------------
     def _geometry(self) -> Geometry:
         assert self.model.movie is not None
-        return Geometry.of(self.model.movie.calibration)
+        return Geometry.of_movie(self.model.movie)
 
     def _draw_labels(self, frame: int):
         movie, run = self.model.movie, self.model.run

@@ -18,7 +18,8 @@ EMPTY = (
 )
 MOST_WARNINGS = 3  # shown at once
 INSIDE = "● inside what the network was trained for"
-UNKNOWN = "○ whether the network fits is checked once the pixel size is known"
+NO_SCALE = "○ whether the network fits can be checked once the pixel size is known"
+CHECKING = "○ checking whether the network fits…"
 
 
 class NetworkSection(Section):
@@ -124,7 +125,7 @@ class NetworkSection(Section):
         self.words.setVisible(card is not None)
         self.card_text.setText("" if card is None else full_text(card))
 
-    def show_domain(self, warnings: list[str] | None, expected: str = "") -> None:
+    def show_domain(self, warnings: list[str] | None, expected: str = "", checking: bool = False) -> None:
         """Whether the movie is inside the model's domain.
 
         Parameters
@@ -133,11 +134,13 @@ class NetworkSection(Section):
             Sentences, none when it is inside; None when that is not known.
         expected
             What may be expected inside the domain.
+        checking
+            Whether an answer is on its way.
         """
         self.expected.setText(expected)
         self.expected.setVisible(warnings == [] and bool(expected))
         if warnings is None:
-            self.domain.setText(UNKNOWN)
+            self.domain.setText(CHECKING if checking else NO_SCALE)
             self.domain.setStyleSheet(style.MUTED)
         elif warnings:
             self.domain.setText("\n".join(f"▲ {text}" for text in warnings))

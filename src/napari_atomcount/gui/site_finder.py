@@ -24,6 +24,7 @@ def column_words(column: pd.Series) -> str:
     words = [f"column {int(column['column_id'])}", f"score {column['score']:.3f}"]
     if column["count"] >= 1:
         low, high = int(column["count_low"]), int(column["count_high"])
-        words.append(f"{int(column['count'])} atoms (95 %: {low}–{high})")
+        number = int(column["count"])
+        words.append(f"{number} atom{'' if number == 1 else 's'} (95 %: {low}–{high})")
     words.append(f"y {column['y']:.1f}, x {column['x']:.1f} px")
     return " · ".join(words)

@@ -124,7 +124,8 @@ class ViewControl(QObject):
         if calibration.frame_time_s is not None and movie.n_frames > 1:
             words.append(f"{calibration.time_s(float(frame)):.4g} s")
         if calibration.dose_e_per_A2 is not None:
-            words.append(f"{calibration.dose_e_per_A2 * (frame + 1):,.0f} e/Å² so far")
+            total = calibration.dose_e_per_A2 * (frame + 1)
+            words.append(f"{total:,.0f} e/Å²" + (" so far" if movie.n_frames > 1 else ""))
         text.text = "   ".join(words)
 
     # -- clicks ------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_options_arrive(command: Command, dots_file: Path, dots_model: Path, tmp
     assert analysis.frame.tolist() == list(range(2, 8))  # numbered as in the source
     assert analysis.columns["x"].max() < 64
     assert (analysis.drift[["dy", "dx"]] == 0).all(axis=None)
-    assert analysis.events["time_s"].tolist() == [GONE.start * 2.0, GONE.stop * 2.0]
+    assert (analysis.events["time_s"] == 2.0 * analysis.events["frame"]).all()
     assert summary["command"].startswith("napari-atomcount")
 
 
@@ -132,7 +132,7 @@ def test_several_movies_go_to_their_own_folders(
     result = command("analyze", dots_file, broken, second, *options)
     assert result.exit_code == 1  # one failed, but the others are there
     assert "1 of 3" in result.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["dots", "other"]
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["dots", "other"]
     assert (out / "other" / "summary.json").is_file()
     twice = command("analyze", dots_file, dots_file, *options)
     assert twice.exit_code == 1

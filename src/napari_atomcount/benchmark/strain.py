@@ -22,6 +22,7 @@ from scipy.spatial import cKDTree
 from napari_atomcount.benchmark.columns import floor
 from napari_atomcount.benchmark.peers import laplacian_peaks
 from napari_atomcount.benchmark.scenes import STREAM, cache_folder
+from napari_atomcount.benchmark.speed import SpeedResult
 from napari_atomcount.benchmark.strain_cases import (
     BOND,
     SPACING,
@@ -543,6 +544,21 @@ def template_speed_rows() -> list[dict[str, Any]]:
     ]
 
 
+def with_template_speed(speed: SpeedResult) -> SpeedResult:
+    """The speed benchmark with the rows and the floor of template matching, on the processor."""
+    own = pd.DataFrame(template_speed_rows()).rename(columns={"case": "condition"})
+    own = own.assign(
+        benchmark="speed", figure="strain: " + own.figure, device="cpu", threads=torch.get_num_threads()
+    )
+    rows = pd.concat([speed.rows, own[[c for c in own if c in speed.rows]]], ignore_index=True)
+    return SpeedResult(speed.card, rows, [*speed.floors, template_floor(float(own.value.iloc[0]))])
+
+
+def template_floor(products: float) -> dict[str, Any]:
+    """The line of the table of floors."""
+    return floor("nine neighbours", "50,000 columns, 2048³ f32 products", products, 15.0, at_least=False)
+
+
 # ---------------------------------------------------------------- floors
 
 
@@ -639,6 +655,5 @@ def strain_floors(table: pd.DataFrame) -> list[dict[str, Any]]:
         words = f"A, {dose:g} e/Å²"
         result.append(floor(words, "95 % errors cover, %", covered, 90.0, at_least=True))
         result.append(floor(words, "95 % errors cover, %", covered, 98.0, at_least=False))
-    speed = value("speed", "50,000 columns")
-    result.append(floor("nine neighbours", "50,000 columns, 2048³ f32 products", speed, 15.0, at_least=False))
+    result.append(template_floor(value("speed", "50,000 columns")))
     return [line for line in result if np.isfinite(line["measured"])]

@@ -39,19 +39,45 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     images = expose(recipe, scenes, rng)
     detected = images.detected
     n = detected.shape[-1]
-    crop = min(t.crop, n // recipe.network.stride * recipe.network.stride)
+    # now and then a small field of view, with little vacuum or none: the beam level must not be needed
+    side = t.crop if rng.random() < 0.75 else t.crop * rng.uniform(0.45, 0.8)
+    crop = int(min(side, n)) // recipe.network.stride * recipe.network.stride
     corner = rng.integers(0, n - crop + 1, 2)
     window = detected[:, corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
+    empty = np.array([len(scene.count) == 0 for scene in scenes])
+    window = window * torch.from_numpy(thickness(rng, size, crop, empty & (rng.random(size) < 0.6)))
     # the network is told the recipe's pixel size even where the true one differs: calibrations do
     x = normalise(window, recipe.pixel_A)
     factor = np.exp(rng.normal(0, t.contrast_jitter, size))
     # images without a particle are stretched as other programs do it: strong contrast is no column
-    empty = np.array([len(scene.count) == 0 for scene in scenes])
     factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
     x = x * torch.from_numpy(factor[:, None, None].astype(np.float32))
     maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
     heat, core, count, offset = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
     return Batch(x[:, None], heat, core, count, offset)
+
+
+def thickness(
+    rng: np.random.Generator, size: int, crop: int, thick: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Mass-thickness contrast: smooth random areas that absorb up to half of the electrons, with rims.
+
+    Parameters
+    ----------
+    size, crop : int
+        Number and side of the images.
+    thick : numpy.ndarray, shape (size,), bool
+        Which images get it; the factor is one in the others.
+
+    Returns
+    -------
+    numpy.ndarray, shape (size, crop, crop), float32
+    """
+    coarse = torch.from_numpy(rng.normal(size=(size, 1, 6, 6)).astype(np.float32))
+    field = F.interpolate(coarse, size=(crop, crop), mode="bicubic", align_corners=True)[:, 0].numpy()
+    steep, absorbed = rng.uniform(1, 25, (size, 1, 1)), rng.uniform(0, 0.5, (size, 1, 1))
+    factor = 1 - absorbed / (1 + np.exp(-steep * field))
+    return np.where(thick[:, None, None], factor, 1).astype(np.float32)
 
 
 def target_maps(

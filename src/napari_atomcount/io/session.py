@@ -7,13 +7,12 @@ all are undone and redone in one order, by a ``revoke`` in the log.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import pandas as pd
 from pydantic import BaseModel
@@ -28,6 +27,7 @@ from napari_atomcount.io.session_files import (
     LOG,
     RECORD,
     RUNS,
+    STATE,
     SessionError,
     default_folder,
     find_folder,
@@ -37,6 +37,7 @@ from napari_atomcount.io.session_files import (
     source_of,
     write_record,
 )
+from napari_atomcount.io.session_state import SessionState
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -44,15 +45,13 @@ from napari_atomcount.records.corrections import Edit, Gesture, History
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
-from napari_atomcount.records.replay import CorrectedColumns, Placement
+from napari_atomcount.records.replay import Placement
 from napari_atomcount.records.session import Base, SessionRecord, Step, StepKind
 from napari_atomcount.records.settings import AnalysisSettings
 
 __all__ = ["Change", "Session", "SessionError", "default_folder", "find_folder"]
 
-STATE = "state.json"
 MAPS = "maps"
-Value = TypeVar("Value", Calibration, AnalysisSettings, Preparation)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Change:
     warning: str = ""
 
 
-class Session:
+class Session(SessionState):
     """One movie's runs, edits and settings, on disk. Made by `create`, `open` or `open_or_create`.
 
     Attributes
@@ -236,20 +235,6 @@ class Session:
         return (self.token, self.record) != before
 
     # -- the movie -----------------------------------------------------------
-    def belongs_to(self, movie: Movie) -> bool:
-        """Whether the pixels are those of the session's movie, wherever it lies; reads up to 32 frames."""
-        return movie.content_hash() == self.record.source.sha256
-
-    def movie_path(self) -> Path | None:
-        """Where the movie may lie: its old place, or the same place relative to the session; None: ask."""
-        source = self.record.source
-        places = [Path(source.path)] if source.path else []
-        if source.relative_path:
-            places.append((self.folder / source.relative_path).resolve())
-        if source.path:
-            places.append(self.folder.resolve().parent / Path(source.path).name)
-        return next((place for place in places if place.exists()), None)
-
     def movie_moved(self, movie: Movie) -> None:
         """Remember where the movie lies now.
 
@@ -305,21 +290,6 @@ class Session:
         warning = self._settle()
         unplaced = tuple(self.columns.unplaced()) if step.kind == "run" else ()
         return Change(number, step.kind, None if step.kind == "run" else (), unplaced, warning)
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether `undo` would do something."""
-        return self.history.undoes is not None and not self.read_only
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether `redo` would do something."""
-        return self.history.redoes is not None and not self.read_only
-
-    @property
-    def token(self) -> str:
-        """A short text that differs whenever what holds differs; for caches."""
-        return hashlib.sha256(repr(self.history.done).encode()).hexdigest()[:16]
 
     # -- runs and settings -------------------------------------------------------
     def add_run(
@@ -386,47 +356,6 @@ class Session:
         """Remember where one was (frame, model, …); no step, nothing to undo; plain JSON values."""
         self._save(view={**self.record.view, **view})
 
-    @property
-    def calibration(self) -> Calibration:
-        """What holds now."""
-        return self._value("calibration", Calibration, self.record.base.calibration)
-
-    def calibrated(self, movie: Movie) -> Movie:
-        """The movie with the session's calibration."""
-        return movie.with_calibration(self.calibration)
-
-    @property
-    def settings(self) -> AnalysisSettings:
-        """What holds now."""
-        return self._value("settings", AnalysisSettings, self.record.base.settings)
-
-    @property
-    def preparation(self) -> Preparation:
-        """What holds now."""
-        return self._value("preparation", Preparation, self.record.base.preparation)
-
-    @property
-    def run(self) -> int:
-        """Gesture number of the shown run; 0: none."""
-        step = self._last_step("run")
-        return 0 if step is None else step.gesture
-
-    @property
-    def run_step(self) -> Step | None:
-        """The shown run: its model, settings and frames."""
-        return self._last_step("run")
-
-    @property
-    def runs(self) -> tuple[Step, ...]:
-        """All runs that were ever kept, undone ones included, oldest first."""
-        return tuple(step for step in self.record.steps if step.kind == "run")
-
-    def run_columns(self, number: int) -> pd.DataFrame:
-        """COLUMNS as the network said in one run, to compare two of them; 0: none, an empty table."""
-        if number == 0:
-            return tables.empty(tables.COLUMNS)
-        return table_files.read_parquet(self.folder / self._steps[number].value["columns"], tables.COLUMNS)
-
     # -- the analysis, a cache -----------------------------------------------------
     def save_analysis(self, analysis: Analysis) -> None:
         """Keep sites, occupancy and events of what holds now: a cache, which may be deleted at any time."""
@@ -448,16 +377,6 @@ class Session:
                     shutil.rmtree(other, ignore_errors=True)
         return folder
 
-    def load_analysis(self) -> Analysis | None:
-        """The analysis that was saved for exactly what holds now; None: make it again."""
-        folder = self.folder / ANALYSIS
-        try:
-            if table_files.read_json(folder / STATE).get("token") != self.token:
-                return None
-            return table_files.read_analysis(folder)
-        except InputError:  # a cache that is not there, or not whole
-            return None
-
     # -- inside ----------------------------------------------------------------
     def _read_log(self) -> None:
         if self._log is not None:
@@ -468,13 +387,6 @@ class Session:
         self._steps = {step.gesture: step for step in self.record.steps}
         self.history = History(self._log.gestures, self._steps)
         self._load_columns()
-
-    def _load_columns(self) -> None:
-        """The shown run's columns with all edits that hold."""
-        run = self.run
-        same = getattr(self, "columns", None)
-        network = same.network if same is not None and same.run == run else self.run_columns(run)
-        self.columns = CorrectedColumns(network, run, self.calibration, self.history.active())
 
     def _append(self, gesture: Gesture) -> None:
         self._check_writable()
@@ -536,17 +448,6 @@ class Session:
         ]:
             if path not in known and path.is_file():
                 path.unlink()
-
-    def _last_step(self, kind: StepKind) -> Step | None:
-        for number in reversed(self.history.done):
-            step = self._steps.get(number)
-            if step is not None and step.kind == kind:
-                return step
-        return None
-
-    def _value(self, kind: StepKind, model: type[Value], base: Value) -> Value:
-        step = self._last_step(kind)
-        return base if step is None else model.model_validate(step.value)
 
     def _save(self, **values: Any) -> None:
         """Write session.json anew with these values; on failure everything is as it was."""

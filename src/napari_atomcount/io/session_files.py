@@ -25,6 +25,8 @@ RECORD, LOG, COLUMNS, RUNS, ANALYSIS = (
     "analysis",
 )
 
+STATE = "state.json"
+
 
 class SessionError(InputError):
     """A session that cannot be opened, or not be written."""

@@ -88,7 +88,7 @@ def run_movie(
                 report("writing", 3, 3)
     finally:
         store.close()
-    for text in [*movie.warnings, *analysis.summary["warnings"]]:
+    for text in dict.fromkeys([*movie.warnings, *analysis.summary["warnings"]]):
         warn(text)
     if stopped:
         raise Stopped(f"stopped by Ctrl-C after {len(analysis.frame)} frames; their results lie in {out}")

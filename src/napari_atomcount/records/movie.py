@@ -108,8 +108,11 @@ class Movie:
             yield t, self.frame(t)
 
     def with_calibration(self, calibration: Calibration) -> Movie:
-        """Return the same movie with another calibration."""
-        return replace(self, calibration=calibration)
+        """Return the same movie with another calibration; what it answers is no longer asked for."""
+        warnings = self.warnings
+        if calibration.pixel_size_nm is not None:
+            warnings = [text for text in warnings if "--pixel-size-nm" not in text]
+        return replace(self, calibration=calibration, warnings=warnings)
 
     def content_hash(self) -> str:
         """SHA-256 (hex) of shape, dtype and the pixels of up to 32 evenly spaced frames, both ends included.

@@ -111,7 +111,7 @@ class Movie:
         """Return the same movie with another calibration; what it answers is no longer asked for."""
         warnings = self.warnings
         if calibration.pixel_size_nm is not None:
-            warnings = [text for text in warnings if "--pixel-size-nm" not in text]
+            warnings = tuple(text for text in warnings if "--pixel-size-nm" not in text)
         return replace(self, calibration=calibration, warnings=warnings)
 
     def content_hash(self) -> str:

@@ -52,8 +52,7 @@ def make(folder: Path) -> None:
     def shoot(name: str) -> None:
         settle(app)
         picture = Image.fromarray(viewer.window.screenshot(flash=False)[..., :3])
-        # 256 colours look the same and take a third of the space
-        picture.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        picture.save(folder / f"{name}.png", optimize=True)  # all colours: fewer would falsify the counts
         print(f"wrote {folder / name}.png")
 
     shoot("desk_start")

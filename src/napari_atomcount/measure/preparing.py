@@ -58,8 +58,8 @@ def _spread_by_level(level: Doubles, difference: Doubles) -> Doubles:
     """Robust standard deviation of the differences among pixels of like level, at every pixel."""
     edges = np.unique(np.quantile(level, np.linspace(0, 1, 17)))
     if len(edges) < 3:
-        spread = robust_std(difference.ravel()) or float(difference.std())
-        return np.full(level.shape, max(spread, 1e-12))
+        single = robust_std(difference.ravel()) or float(difference.std())
+        return np.full(level.shape, max(single, 1e-12))
     which = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, len(edges) - 2)
     whole = robust_std(difference.ravel())
     spread = np.array(

@@ -237,7 +237,7 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
     Calibration
         For the card.
     float
-        The score threshold of the best F1.
+        The score threshold of the best F of β = 1/2.
     """
     order = np.argsort(peaks.evidence)
     evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
@@ -249,9 +249,12 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
     expected = np.interp(evidence, x[keep], score[keep])
+    # F of β = 1/2: a made-up column costs a paper more than a missed one
     columns = true.sum() + peaks.missed
-    steps = np.linspace(0.2, 0.8, 61)
-    f1 = [2 * true[expected >= s].sum() / max(1, (expected >= s).sum() + columns) for s in steps]
+    steps = np.linspace(0.2, 0.9, 71)
+    f_half = [
+        1.25 * true[expected >= s].sum() / max(1, (expected >= s).sum() + 0.25 * columns) for s in steps
+    ]
     temperature = 1.0
     if peaks.log_p.size:
         which = np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
@@ -270,4 +273,4 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
         count_temperature=round(temperature, 4),
         sigma_factor=round(factor, 4),
     )
-    return calibration, round(float(steps[int(np.argmax(f1))]), 3)
+    return calibration, round(float(steps[int(np.argmax(f_half))]), 3)

@@ -153,5 +153,5 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 
         target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * sigma**2))
         target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)
         ordinal = -(target * F.log_softmax(logits, 1)).sum(1)
-        result["count"] = (ordinal * batch.core).sum() / total * 0.4
+        result["count"] = (ordinal * batch.core).sum() / total * t.count_weight
     return result

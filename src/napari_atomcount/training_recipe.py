@@ -35,6 +35,7 @@ class TrainingSettings(BaseModel):
     target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
     near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")
+    count_weight: float = Field(0.4, gt=0, description="weight of the count in the loss")
     count_sigma: float = Field(0.55, description="ordinal smoothing of the count at the start, atoms")
     count_sigma_end: float = Field(
         0.2, description="and from 60 % of the images on: then the score is proper"

@@ -119,7 +119,8 @@ def curves_figure(rows: pd.DataFrame) -> Figure:
         for ax in axes.ravel():
             ax.spines[["top", "right"]].set_visible(False)
             ax.axhline(0, color="0.8", lw=0.5, zorder=0)
-            ax.legend(frameon=False, fontsize=5)
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(frameon=False, fontsize=5)
         axes[1, 2].set_ylim(80, 100)
     return figure
 

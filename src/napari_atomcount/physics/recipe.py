@@ -192,6 +192,9 @@ class WaveBank:
     def __init__(self, recipe: Recipe, indices: list[int], cache: Path | None = None) -> None:
         self.recipe = recipe
         self.particles = [recipe.exit_waves(index, cache) for index in indices]
+        # thick columns are rare and the hardest to count: particles that hold them are drawn more often
+        thickest = np.array([particle.count.max() for particle in self.particles], float)
+        self.shares = thickest / thickest.sum()
         around = recipe.surroundings
         nothing = around.empty > 0
         self.films = [recipe.film(i, cache) for i in range(around.films if around.film or nothing else 0)]
@@ -225,7 +228,7 @@ class WaveBank:
         """
         if index is None and self.films and rng.random() < self.recipe.surroundings.empty:
             return self.empty_scene(rng, snapshots)
-        index = int(rng.integers(len(self.particles))) if index is None else index
+        index = int(rng.choice(len(self.particles), p=self.shares)) if index is None else index
         particle = self.particles[index]
         waves, y, x = particle.waves, particle.y_A, particle.x_A
         if snapshots is not None and snapshots < len(waves):

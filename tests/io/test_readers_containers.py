@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import zarr
+from stacks import STACK, assert_holds, cut
 
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.records.errors import InputError
-
-STACK = np.random.default_rng(2).integers(0, 4000, (6, 20, 28)).astype(np.uint16)
-
-
-def cut(path: Path, n_bytes: int) -> None:
-    path.write_bytes(path.read_bytes()[:n_bytes])
-
-
-def assert_holds(movie, data=STACK) -> None:
-    assert movie.shape == data.shape
-    assert movie.dtype == data.dtype.newbyteorder("=")
-    for t in range(len(data)):
-        np.testing.assert_array_equal(movie.frame(t), data[t])
 
 
 def write_velox(path, images):

@@ -6,22 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stacks import STACK, assert_holds, cut
 
 from napari_atomcount.io.readers import list_datasets, open_movie
 from napari_atomcount.records.errors import InputError
-
-STACK = np.random.default_rng(2).integers(0, 4000, (6, 20, 28)).astype(np.uint16)
-
-
-def cut(path: Path, n_bytes: int) -> None:
-    path.write_bytes(path.read_bytes()[:n_bytes])
-
-
-def assert_holds(movie, data=STACK) -> None:
-    assert movie.shape == data.shape
-    assert movie.dtype == data.dtype.newbyteorder("=")
-    for t in range(len(data)):
-        np.testing.assert_array_equal(movie.frame(t), data[t])
 
 
 @pytest.mark.parametrize("dtype", ["u1", ">u2", "i4", "f2", ">f8", "?"])

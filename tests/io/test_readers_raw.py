@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
+from stacks import STACK, assert_holds, cut
 
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.records.errors import InputError
-
-STACK = np.random.default_rng(2).integers(0, 4000, (6, 20, 28)).astype(np.uint16)
-
-
-def cut(path: Path, n_bytes: int) -> None:
-    path.write_bytes(path.read_bytes()[:n_bytes])
-
-
-def assert_holds(movie, data=STACK) -> None:
-    assert movie.shape == data.shape
-    assert movie.dtype == data.dtype.newbyteorder("=")
-    for t in range(len(data)):
-        np.testing.assert_array_equal(movie.frame(t), data[t])
 
 
 def write_mrc(path, data, mode, angstrom=0.2, order="<", extended=b"", version=0):

@@ -237,7 +237,7 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
     Calibration
         For the card.
     float
-        The score threshold of the best F of β = 1/2.
+        The score threshold of the best F of β² = 1/2.
     """
     order = np.argsort(peaks.evidence)
     evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
@@ -249,12 +249,11 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
     expected = np.interp(evidence, x[keep], score[keep])
-    # F of β = 1/2: a made-up column costs a paper more than a missed one
+    # F of β² = 1/2: a made-up column costs a paper more than a missed one
     columns = true.sum() + peaks.missed
     steps = np.linspace(0.2, 0.9, 71)
-    f_half = [
-        1.25 * true[expected >= s].sum() / max(1, (expected >= s).sum() + 0.25 * columns) for s in steps
-    ]
+    kept = [expected >= step for step in steps]
+    f_beta = [1.5 * true[k].sum() / max(1, k.sum() + 0.5 * columns) for k in kept]
     temperature = 1.0
     if peaks.log_p.size:
         which = np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
@@ -273,4 +272,4 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
         count_temperature=round(temperature, 4),
         sigma_factor=round(factor, 4),
     )
-    return calibration, round(float(steps[int(np.argmax(f_half))]), 3)
+    return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
-from napari_atomcount.benchmark import strain, strain_report
+from napari_atomcount.benchmark import (
+    speed_strain,
+    strain,
+    strain_gaussians,
+    strain_gold,
+    strain_noise,
+    strain_report,
+)
 from napari_atomcount.benchmark.strain_cases import BOND, SPACING, grains_case, smooth_case, steps_case
 
 
@@ -44,8 +51,8 @@ def test_the_grains_do_not_overlap():
 
 
 def test_gaussians_meet_their_floors_with_one_image(monkeypatch):
-    monkeypatch.setattr(strain, "IMAGES", 2)
-    table = pd.DataFrame(strain.gaussian_rows(0) + strain.grain_rows(0))
+    monkeypatch.setattr(strain_gaussians, "IMAGES", 2)
+    table = pd.DataFrame(strain_gaussians.gaussian_rows(0) + strain_gaussians.grain_rows(0))
     floors = strain.strain_floors(table)
     assert len(floors) == 10
     for line in floors:
@@ -65,14 +72,14 @@ def test_a_row_that_was_not_measured_makes_no_floor():
 def test_a_run_in_miniature(monkeypatch, tmp_path):
     monkeypatch.setattr(strain, "gaussian_rows", lambda _seed: [])
     monkeypatch.setattr(strain, "grain_rows", lambda _seed: [])
-    monkeypatch.setattr(strain, "EXPOSURES", 2)
-    monkeypatch.setattr(strain, "DOSES", (1000.0, 1e4))
-    monkeypatch.setattr(strain, "DEFOCI_NM", (8.5,))
-    monkeypatch.setattr(strain, "TILTS_DEG", (0.0,))
+    monkeypatch.setattr(strain_noise, "EXPOSURES", 2)
+    monkeypatch.setattr(strain_noise, "DOSES", (1000.0, 1e4))
+    monkeypatch.setattr(strain_gold, "DEFOCI_NM", (8.5,))
+    monkeypatch.setattr(strain_gold, "TILTS_DEG", (0.0,))
     monkeypatch.setattr(strain, "CELLS", {2.0: 40.0})
     monkeypatch.setattr(strain, "MIDDLE_NM", 2.0)
-    monkeypatch.setattr(strain, "SUM_FRAMES", (1, 8))
-    monkeypatch.setattr(strain, "COLUMNS_TIMED", 4000)
+    monkeypatch.setattr(strain_noise, "SUM_FRAMES", (1, 8))
+    monkeypatch.setattr(speed_strain, "COLUMNS_TIMED", 4000)
     whole = strain.strain_scene
     monkeypatch.setattr(
         strain, "strain_scene", lambda *a: whole(a[0], a[1], a[2], a[3], tmp_path / "cache", 4)

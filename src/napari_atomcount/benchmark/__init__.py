@@ -113,7 +113,7 @@ def run(
         result.files += write_strain(strain, out, about)
         result.floors += strain.floors
     if "speed" in wanted:
-        from napari_atomcount.benchmark.strain import with_template_speed
+        from napari_atomcount.benchmark.speed_strain import with_template_speed
 
         speed = with_template_speed(run_speed(users[0], QUICK_FRAMES if quick else None, tell))
         result.files += report.write_speed(speed, out, about)

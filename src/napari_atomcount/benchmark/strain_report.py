@@ -16,7 +16,8 @@ from napari_atomcount.benchmark.report import (
     write_table,
     write_text,
 )
-from napari_atomcount.benchmark.strain import PIXEL_NM, StrainBenchmark
+from napari_atomcount.benchmark.strain import StrainBenchmark
+from napari_atomcount.benchmark.strain_gold import PIXEL_NM
 from napari_atomcount.io.drawing import style
 from napari_atomcount.io.strain_figures import strain_colours
 

@@ -164,7 +164,7 @@ def _settings(**values: Any) -> "AnalysisSettings":
 def _check_strain(settings: "AnalysisSettings", reference: str | None) -> None:
     """Find out before the long job whether template and reference of the strain exist."""
     if settings.strain.templates:
-        from napari_atomcount.measure.strain import parse_reference
+        from napari_atomcount.measure.strain_reference import parse_reference
         from napari_atomcount.pipeline.straining import load_structures
 
         load_structures(settings.strain, settings.material)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from napari_atomcount.measure.refine import typical_spacing
-from napari_atomcount.measure.strain import resolved
+from napari_atomcount.measure.strain_views import resolved
 
 #: Columns within this of a line through two outer ones lie on the facet, in units of the spacing.
 DEPTH = 0.35

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from napari_atomcount.measure.strain import COMPONENTS
+from napari_atomcount.measure.strain_views import COMPONENTS
 from napari_atomcount.measure.templates import Doubles
 
 #: Degrees of freedom that the stated errors are worth against the spread over frames.

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from napari_atomcount.measure.refine import refine_positions, typical_spacing
-from napari_atomcount.measure.strain import Reference, StrainTable, parse_reference, strain_table
+from napari_atomcount.measure.strain import StrainTable, strain_table
+from napari_atomcount.measure.strain_reference import Reference, parse_reference
 from napari_atomcount.measure.strain_time import average_positions
 from napari_atomcount.measure.templates import Doubles, Structure, load_structure
 from napari_atomcount.records import tables

@@ -7,14 +7,9 @@ import pandas as pd
 import pytest
 
 from napari_atomcount.measure.facets import find_facets, surface_relaxation
-from napari_atomcount.measure.strain import (
-    line_profile,
-    parse_reference,
-    principal,
-    resolved,
-    significant,
-    strain_table,
-)
+from napari_atomcount.measure.strain import strain_table
+from napari_atomcount.measure.strain_reference import parse_reference
+from napari_atomcount.measure.strain_views import line_profile, principal, resolved, significant
 from napari_atomcount.measure.templates import load_structure
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration

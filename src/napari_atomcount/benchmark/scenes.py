@@ -132,6 +132,7 @@ def scene(particles: ParticleSet, seed: int, index: int, cache: Path | None) -> 
     waves = np.stack([exit_wave(s.atoms, MULTISLICE) for s in snapshots])
     columns = particle.specimen.columns()
     columns["isolated"] = np.isin(columns.index, particle.isolated)
+    columns = columns[["y_A", "x_A", "count", "isolated"]]
     missing = particle.missing[["y_A", "x_A"]]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def strain_scene(
     waves = np.stack(
         [exit_wave(s.atoms, MULTISLICE) for s in thermal_pairs(specimen, THERMAL_A, 2, rng, 1.2)]
     )
-    columns = specimen.columns().reset_index(drop=True)
+    columns = specimen.columns()[["y_A", "x_A", "count"]].reset_index(drop=True)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{os.getpid()}-{path.name}")

@@ -22,11 +22,17 @@ class Specimen:
         Index of the atomic column of each atom; -1 for atoms that belong to no column (film, support).
     notes : dict
         What the generator drew (shape, tilt, relaxation), so that a training set can be explained.
+    label : numpy.ndarray, shape (n_atoms,), int, optional
+        Kind of column that each atom belongs to, a number of the recipe's classes; all 0 if not given.
+    motion : numpy.ndarray, shape (n_atoms,), optional
+        Thermal displacement of each atom relative to the specimen's; all 1 if not given.
     """
 
     atoms: Atoms
     column: NDArray[np.int64]
     notes: dict[str, float | int | str | bool] = field(default_factory=dict)
+    label: NDArray[np.int64] | None = None
+    motion: NDArray[np.float64] | None = None
 
     def columns(self) -> pd.DataFrame:
         """Truth of the columns: mean projected position of their atoms, and how many they hold.
@@ -34,7 +40,8 @@ class Specimen:
         Returns
         -------
         pandas.DataFrame
-            Columns ``y_A``, ``x_A`` (Å in the cell; y is the structure's y axis, drawn downwards), ``count``.
+            Columns ``y_A``, ``x_A`` (Å in the cell; y is the structure's y axis, drawn downwards), ``count``,
+            ``label`` (number of the class).
         """
         own = self.column >= 0
         index = self.column[own]
@@ -42,7 +49,12 @@ class Specimen:
         count = np.bincount(index)
         present = np.flatnonzero(count)
         mean = [np.bincount(index, weights=position[:, axis])[present] / count[present] for axis in (1, 0)]
-        return pd.DataFrame({"y_A": mean[0], "x_A": mean[1], "count": count[present]}, index=present)
+        label = np.zeros(len(count), np.int64)
+        if self.label is not None:
+            label[index] = self.label[own]
+        return pd.DataFrame(
+            {"y_A": mean[0], "x_A": mean[1], "count": count[present], "label": label[present]}, index=present
+        )
 
     def displaced(self, sigma_A: float, rng: np.random.Generator) -> Specimen:
         """Return a snapshot with independent Gaussian thermal displacements (Einstein model, thesis 2.5).
@@ -50,10 +62,11 @@ class Specimen:
         Parameters
         ----------
         sigma_A : float
-            Root mean square displacement along each axis, Å.
+            Root mean square displacement along each axis of atoms of motion 1, Å.
         rng : numpy.random.Generator
             Source of the displacements.
         """
         atoms = self.atoms.copy()
-        atoms.positions += rng.normal(scale=sigma_A, size=atoms.positions.shape)
-        return Specimen(atoms, self.column, self.notes)
+        move = rng.normal(scale=sigma_A, size=atoms.positions.shape)
+        atoms.positions += move if self.motion is None else move * self.motion[:, None]
+        return Specimen(atoms, self.column, self.notes, self.label, self.motion)

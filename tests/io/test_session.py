@@ -117,6 +117,24 @@ def test_a_rerun_keeps_the_edits_reports_the_lost_ones_and_is_undone_as_one_step
     assert len(pd.read_parquet(session.folder / "columns.parquet")) == len(rerun)
 
 
+def test_a_run_shown_again_is_the_same_run(session: Session):
+    first = session.run
+    session.do([corrections.review(0), corrections.add(1, 20.0, 20.0)])
+    before = session.columns.table
+    session.add_run(run_of(1.0), MODEL | {"name": "other"})
+    assert session.columns.reviewed_frames == ()
+    change = session.show_again(first)
+    assert (change.kind, session.run, len(session.runs)) == ("run", first, 2)
+    pd.testing.assert_frame_equal(session.columns.table, before)
+    assert session.columns.reviewed_frames == (0,)  # it was accepted as this run shows it
+    with reopened(session) as again:
+        assert again.run == first
+        assert again.undo().kind == "run"
+        assert again.record.model["name"] == "other"
+        with pytest.raises(SessionError, match="no run 99"):
+            again.show_again(99)
+
+
 def test_settings_are_steps_that_are_undone(session: Session):
     calibration = session.calibration.updated("estimated", pixel_size_nm=(0.021, 0.021))
     session.set_calibration(calibration)

@@ -38,13 +38,22 @@ def default_folder(movie: Movie) -> Path:
     return parent / f"{plain_name(movie.name)}{SUFFIX}"
 
 
-def find_folder(movie: Movie) -> Path:
+def find_folder(movie: Movie, parent: Path | None = None, digest: str | None = None) -> Path:
     """The movie's session beside its file, known by its hash; the place for a new one where there is none.
 
     A session of another movie of the same name is left alone: the new one then gets a number.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie as it was read.
+    parent : Path, optional
+        Another folder to look in.
+    digest : str, optional
+        The movie's `content_hash`, where it is known already.
     """
-    default = default_folder(movie)
-    digest = movie.content_hash()
+    default = default_folder(movie) if parent is None else parent / default_folder(movie).name
+    digest = digest or movie.content_hash()
     found = sorted(default.parent.glob(f"*{SUFFIX}/{RECORD}"), key=lambda path: path.parent != default)
     taken = set()
     for path in found:

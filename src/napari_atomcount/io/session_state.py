@@ -98,9 +98,9 @@ class SessionState:
 
     @property
     def run(self) -> int:
-        """Gesture number of the shown run; 0: none."""
+        """Gesture number of the shown run; 0: none. A run that is shown again keeps its first number."""
         step = self._last_step("run")
-        return 0 if step is None else step.gesture
+        return 0 if step is None else int(step.value.get("shows", step.gesture))
 
     @property
     def run_step(self) -> Step | None:
@@ -109,8 +109,8 @@ class SessionState:
 
     @property
     def runs(self) -> tuple[Step, ...]:
-        """All runs that were ever kept, undone ones included, oldest first."""
-        return tuple(step for step in self.record.steps if step.kind == "run")
+        """All runs that were ever kept, undone ones included, each once, oldest first."""
+        return tuple(s for s in self.record.steps if s.kind == "run" and "shows" not in s.value)
 
     def run_columns(self, number: int) -> pd.DataFrame:
         """COLUMNS as the network said in one run, to compare two of them; 0: none, an empty table."""

@@ -16,9 +16,8 @@ from scipy.spatial import cKDTree
 
 from napari_atomcount.physics import optics
 from napari_atomcount.physics.multislice import exit_wave
-from napari_atomcount.physics.recipe import Recipe, hash_seed
+from napari_atomcount.physics.recipe import Recipe, draw_specimen, hash_seed
 from napari_atomcount.physics.specimens import Specimen
-from napari_atomcount.physics.specimens.nanoparticle import nanoparticle
 
 #: Columns within this projected distance are neighbours, Å: the six of the [110] projection of Au and Pt.
 NEIGHBOUR_A = 3.3
@@ -172,7 +171,7 @@ class KineticScene:
         # the order of the draws is part of the seed's meaning
         self.recipe = recipe
         self.rng = np.random.default_rng(hash_seed(recipe.seed, seed))
-        self.specimen: Specimen = nanoparticle(self.rng, recipe.particle)
+        self.specimen: Specimen = draw_specimen(self.rng, recipe.particle)
         truth = self.specimen.columns()
         self.index = truth.index.to_numpy()
         self.y_A, self.x_A = truth.y_A.to_numpy(), truth.x_A.to_numpy()

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from napari_atomcount.physics import optics
 from napari_atomcount.physics.multislice import ExitWave, MultisliceSettings, exit_wave
 from napari_atomcount.physics.specimens import Specimen
+from napari_atomcount.physics.specimens.ceria import CeriaSettings, ceria
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
 from napari_atomcount.physics.specimens.support import amorphous_film, crystalline_edge, soot
+
+
+#: Generators of specimens by their name in a recipe, with the settings that each one takes.
+GENERATORS: dict[str, tuple[type[BaseModel], Callable[..., Specimen]]] = {
+    "fcc": (NanoparticleSettings, nanoparticle),
+    "ceria": (CeriaSettings, ceria),
+}
+
+
+def draw_specimen(rng: np.random.Generator, settings: BaseModel) -> Specimen:
+    """A random specimen by the generator that the settings belong to."""
+    generator = {kind: function for kind, function in GENERATORS.values()}[type(settings)]
+    return generator(rng, settings)
 
 
 class Uniform(BaseModel):
@@ -76,16 +90,18 @@ class Particle:
     y_A: NDArray[np.float64]
     x_A: NDArray[np.float64]
     count: NDArray[np.int64]
+    label: NDArray[np.int64]  # numbers of the recipe's classes
 
 
 class Recipe(BaseModel):
     """Everything that makes a set of simulated images; the same recipe and seed give the same images."""
 
     name: str
-    kind: Literal["fcc"] = "fcc"
+    kind: Literal["fcc", "ceria"] = "fcc"
     seed: int = 0
     specimens: int = Field(800, ge=1, description="number of particles")
-    particle: NanoparticleSettings = NanoparticleSettings()
+    particle: NanoparticleSettings | CeriaSettings = NanoparticleSettings()
+    classes: tuple[str, ...] = Field(("column",), min_length=1, description="kinds of columns, by their label")
     thermal_A: Uniform = Field(Uniform(low=0.03, high=0.11), description="rms thermal displacement per axis")
     snapshots: int = Field(3, ge=1, le=16, description="frozen phonons averaged in an image")
     multislice: MultisliceSettings = MultisliceSettings()
@@ -97,20 +113,33 @@ class Recipe(BaseModel):
         0.05, ge=0, lt=0.3, description="largest relative error of the stated pixel size"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _particle_of_kind(cls, data: Any) -> Any:
+        """Read the particle as the settings of this recipe's own generator."""
+        if isinstance(data, dict) and not isinstance(data.get("particle", {}), BaseModel):
+            given = data.get("particle", {})
+            name = given.get("generator", data.get("kind")) if isinstance(given, dict) else None
+            settings, _ = GENERATORS.get(str(name), GENERATORS["fcc"])
+            data = data | {"particle": settings.model_validate(given)}
+        return data
+
     def stream(self, kind: int, index: int) -> np.random.Generator:
         """Random numbers of one object, independent of how many others were made before."""
         return np.random.default_rng([self.seed, kind, index])
 
     def specimen(self, index: int) -> Specimen:
         """Stage 1, atoms: particle number ``index``."""
-        return nanoparticle(self.stream(1, index), self.particle)
+        return draw_specimen(self.stream(1, index), self.particle)
 
     def exit_waves(self, index: int, cache: Path | None = None) -> Particle:
         """Stage 2, exit waves: thermal snapshots of particle number ``index``, and its columns' truth."""
         path = None if cache is None else cache / f"particle-{self.particle_key(index)}.npz"
         if path is not None and path.exists():
             with np.load(path, allow_pickle=False) as stored:
-                return Particle(stored["waves"], stored["y_A"], stored["x_A"], stored["count"])
+                count = stored["count"]
+                label = stored["label"] if "label" in stored else np.zeros_like(count)
+                return Particle(stored["waves"], stored["y_A"], stored["x_A"], count, label)
         specimen = self.specimen(index)
         rng = self.stream(2, index)
         sigma = float(self.thermal_A.draw(rng, 1)[0])
@@ -118,11 +147,12 @@ class Recipe(BaseModel):
             [exit_wave(specimen.displaced(sigma, rng).atoms, self.multislice) for _ in range(self.snapshots)]
         )
         truth = specimen.columns()
-        particle = Particle(waves, truth.y_A.to_numpy(), truth.x_A.to_numpy(), truth["count"].to_numpy())
+        particle = Particle(waves, *(truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label")))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp.npz")
-            np.savez(temporary, waves=waves, y_A=particle.y_A, x_A=particle.x_A, count=particle.count)
+            known = {name: getattr(particle, name) for name in ("y_A", "x_A", "count", "label")}
+            np.savez(temporary, waves=waves, **known)
             temporary.replace(path)
         return particle
 
@@ -193,7 +223,7 @@ class WaveBank:
         self.recipe = recipe
         self.particles = [recipe.exit_waves(index, cache) for index in indices]
         # thick columns are rare and the hardest to count: particles that hold them are drawn more often
-        thickest = np.array([particle.count.max() for particle in self.particles], float)
+        thickest = np.array([particle.count.max() for particle in self.particles], float) ** 2
         self.shares = thickest / thickest.sum()
         around = recipe.surroundings
         nothing = around.empty > 0
@@ -208,9 +238,9 @@ class WaveBank:
         for _ in range(rng.integers(0, 4)):  # thick supports: one on the other
             wave = wave * shifted(choices[rng.integers(len(choices))], rng.integers(0, wave.shape[-1], 2))
         wave = np.rot90(shifted(wave, rng.integers(0, wave.shape[-1], 2)), int(rng.integers(4)))
-        none = np.empty(0)
+        none, no_number = np.empty(0), np.empty(0, np.int64)
         copies = min(snapshots or self.recipe.snapshots, self.recipe.snapshots)
-        return Scene(np.repeat(wave[None], copies, axis=0), none, none, np.empty(0, np.int64))
+        return Scene(np.repeat(wave[None], copies, axis=0), none, none, no_number, no_number)
 
     def scene(
         self, rng: np.random.Generator, index: int | None = None, snapshots: int | None = None
@@ -261,7 +291,7 @@ class WaveBank:
             waves, x = waves[..., :, ::-1], (size - step - x) % size
         if rng.random() < 0.5:
             waves, y, x = waves.swapaxes(-1, -2), x, y
-        return Scene(np.ascontiguousarray(waves), y, x, particle.count)
+        return Scene(np.ascontiguousarray(waves), y, x, particle.count, particle.label)
 
 
 def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[np.complex64]:
@@ -275,7 +305,7 @@ class Images:
 
     detected: Tensor  # (B, Y, X) electrons per pixel
     ideal: Tensor  # (B, Y, X)
-    truth: pd.DataFrame  # frame, y, x in pixels of the image, count
+    truth: pd.DataFrame  # frame, y, x in pixels of the image, count, label (number of the class)
     pixel_A: float
     optics: dict[str, NDArray[np.float64]]
     detector: dict[str, NDArray[np.float64]]
@@ -317,7 +347,13 @@ def expose(
     truth = pd.concat(
         [
             pd.DataFrame(
-                {"frame": frame, "y": scene.y_A / pixel_A, "x": scene.x_A / pixel_A, "count": scene.count}
+                {
+                    "frame": frame,
+                    "y": scene.y_A / pixel_A,
+                    "x": scene.x_A / pixel_A,
+                    "count": scene.count,
+                    "label": scene.label,
+                }
             )
             for frame, scene in enumerate(scenes)
         ],

@@ -7,6 +7,8 @@ them, a quarter of a beside it along [001]. A specimen is cut from that lattice 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -23,15 +25,18 @@ Index = NDArray[np.int64]
 
 #: Labels of the columns, numbers of the recipe's classes.
 CERIUM, OXYGEN = 0, 1
+#: Specimens of fewer Ce columns are drawn again.
+SMALLEST = 10
 
 
 class CeriaSettings(BaseModel):
     """What a random CeO2 specimen may look like. Lengths in Å, angles in degrees, chances in 0…1."""
 
+    generator: Literal["ceria"] = "ceria"
     lattice_A: float = Field(5.411, gt=0, description="cubic lattice constant")
     lattice_scale: tuple[float, float] = (0.99, 1.015)
     cell_A: float = 51.2
-    diameter_A: tuple[float, float] = (18.0, 46.0)
+    diameter_A: tuple[float, float] = (20.0, 48.0)
     thickness: tuple[float, float] = Field((2.0, 12.0), description="thickest part, Ce atoms along the beam")
     slab: float = Field(0.4, description="chance of a slab with one free surface instead of a particle")
     tilt_deg: tuple[float, float] = (0.0, 3.2)
@@ -85,7 +90,7 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     if defects:
         cation_defects(rng, full, cerium, column, depth, length)
     cerium = cerium[full]
-    if len(cerium) == 0:
+    if len(np.unique(column[full])) < SMALLEST:
         return ceria(rng, s)
 
     oxygen = oxygen[held(rng, oxygen, cerium, a)]

@@ -76,14 +76,36 @@ class Outline:
 
 
 def random_edge(
-    rng: np.random.Generator, family: str, normal: tuple[float, float], a: float, distance: float
+    rng: np.random.Generator,
+    family: str,
+    normal: tuple[float, float],
+    a: float,
+    distance: float,
+    longest: int = 6,
 ) -> tuple[Edge, str]:
-    """One facet: flat, stepped, or broken up into {111} nano-facets where its orientation allows it."""
+    """One facet: flat, stepped, or broken up into {111} nano-facets where its orientation allows it.
+
+    Parameters
+    ----------
+    family, normal
+        Of :data:`FACETS`.
+    a, distance : float
+        Lattice constant, and where the facet lies, Å.
+    longest : int
+        Longest period of a saw-tooth, in the lattice's own along the facet.
+
+    Returns
+    -------
+    Edge
+        The facet.
+    str
+        What it is.
+    """
     edge = Edge(np.array(normal), distance, np.empty(0), np.zeros(1))
     kind = rng.choice(["flat", "stepped", "saw-tooth"], p=[0.4, 0.3, 0.3])
     if kind == "saw-tooth" and family in SAWTOOTH:
         slope, repeat = SAWTOOTH[family]
-        edge.slope, edge.period, edge.phase = slope, a * repeat * int(rng.integers(2, 7)), rng.random()
+        edge.slope, edge.period, edge.phase = slope, a * repeat * int(rng.integers(2, longest + 1)), rng.random()
         return edge, f"{family} saw-tooth"
     if kind == "flat":
         return edge, f"{family} flat"
@@ -96,12 +118,12 @@ def random_edge(
 
 def particle_outline(rng: np.random.Generator, a: float, radius: float, limit: float) -> Outline:
     """A particle: all eight edge-on facets, each at a distance of its own."""
-    mean = {"100": rng.uniform(0.75, 1.2), "110": rng.uniform(0.85, 1.3), "111": rng.uniform(0.75, 1.1)}
+    mean = {"100": rng.uniform(0.85, 1.25), "110": rng.uniform(0.9, 1.3), "111": rng.uniform(0.85, 1.15)}
     edges = []
     for family, normals in FACETS.items():
         for normal in normals:
-            distance = radius * mean[family] * rng.uniform(0.75, 1.1)
-            edges.append(random_edge(rng, family, normal, a, distance)[0])
+            distance = radius * mean[family] * rng.uniform(0.85, 1.15)
+            edges.append(random_edge(rng, family, normal, a, distance, longest=3)[0])
     return Outline(edges, limit, None, "particle")
 
 

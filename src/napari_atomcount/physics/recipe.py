@@ -23,7 +23,6 @@ from napari_atomcount.physics.specimens.ceria import CeriaSettings, ceria
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
 from napari_atomcount.physics.specimens.support import amorphous_film, crystalline_edge, soot
 
-
 #: Generators of specimens by their name in a recipe, with the settings that each one takes.
 GENERATORS: dict[str, tuple[type[BaseModel], Callable[..., Specimen]]] = {
     "fcc": (NanoparticleSettings, nanoparticle),
@@ -101,7 +100,9 @@ class Recipe(BaseModel):
     seed: int = 0
     specimens: int = Field(800, ge=1, description="number of particles")
     particle: NanoparticleSettings | CeriaSettings = NanoparticleSettings()
-    classes: tuple[str, ...] = Field(("column",), min_length=1, description="kinds of columns, by their label")
+    classes: tuple[str, ...] = Field(
+        ("column",), min_length=1, description="kinds of columns, by their label"
+    )
     thermal_A: Uniform = Field(Uniform(low=0.03, high=0.11), description="rms thermal displacement per axis")
     snapshots: int = Field(3, ge=1, le=16, description="frozen phonons averaged in an image")
     multislice: MultisliceSettings = MultisliceSettings()

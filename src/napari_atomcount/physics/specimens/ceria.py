@@ -1,8 +1,8 @@
-"""Seeded CeO2 specimens in [110]: particles and slabs, flat, stepped or saw-tooth, with vacancies and adatoms.
+"""Seeded CeO2 specimens in [110]: particles and slabs with all kinds of surfaces, vacancies and adatoms.
 
 Seen along [110], fluorite shows Ce columns on a centred rectangle of a × a/√2 and two O columns for each of
-them, a quarter of a beside it along [001]. A specimen is cut from that lattice by an outline of edge-on facets
-(:mod:`.ceria_shape`) and a thickness for every Ce column; oxygen follows the cations by its coordination.
+them, a quarter of a beside it along [001]. A specimen is cut from that lattice by an outline of edge-on
+facets (:mod:`.ceria_shape`) and a thickness for each Ce column; oxygen follows the cations by coordination.
 """
 
 from __future__ import annotations
@@ -224,9 +224,10 @@ def relaxation(rng: np.random.Generator, points: Points, label: Index, holes: Po
     """Displacements of a relaxed specimen: a seeded field, because no potential of ASE's is made for oxides.
 
     Three parts, each of the size that calculations of ceria find: (1) atoms of the surface move along the
-    direction in which they lack neighbours, by -0.25…0.1 Å, Ce and O by amounts of their own, and the movement
-    fades within two layers as the lack does; (2) around an oxygen vacancy Ce moves away (0.05–0.15 Å), O moves in
-    (0.1–0.25 Å), both falling with the square of the distance; (3) a smooth strain of long wavelength.
+    direction in which they lack neighbours, by -0.25…0.1 Å, Ce and O by amounts of their own, and the
+    movement fades within two layers as the lack does; (2) around an oxygen vacancy Ce moves away
+    (0.05–0.15 Å), O moves in (0.1–0.25 Å), both falling with the square of the distance; (3) a smooth strain
+    of long wavelength.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Outlines of CeO2 seen along [110], with {111}, {100} and {110} facets edge-on, and how thick it is where."""
+"""Outlines of CeO2 seen along [110], with {111}, {100} and {110} facets edge-on, and its thickness."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ def random_edge(
     kind = rng.choice(["flat", "stepped", "saw-tooth"], p=[0.4, 0.3, 0.3])
     if kind == "saw-tooth" and family in SAWTOOTH:
         slope, repeat = SAWTOOTH[family]
-        edge.slope, edge.period, edge.phase = slope, a * repeat * int(rng.integers(2, longest + 1)), rng.random()
+        edge.slope, edge.period = slope, a * repeat * int(rng.integers(2, longest + 1))
+        edge.phase = rng.random()
         return edge, f"{family} saw-tooth"
     if kind == "flat":
         return edge, f"{family} flat"

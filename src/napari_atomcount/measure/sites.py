@@ -98,11 +98,15 @@ def build_sites(
     site_id = assign(frame, home, centres, settings.radius_nm)
     frames_seen = np.bincount(site_id[site_id >= 0], minlength=len(centres))
     order = np.argsort(-frames_seen, kind="stable")[: int(np.sum(frames_seen > 0))]
+    said = np.zeros(len(frames_seen), bool)  # where a person put a column is a site, however rarely seen
+    if "origin" in columns:
+        said[site_id[(columns["origin"] == "added").to_numpy() & (site_id >= 0)]] = True
     centres, frames_seen = centres[order], frames_seen[order]
     # A place that was seen now and then may join a lattice that expects it, but makes none.
     lattices = fit_lattices(centres, frames_seen >= max(2 if len(drift) > 1 else 1, 0.1 * len(drift)))
     spacing = _spacing(centres, lattices)
     keep = _kept(centres, frames_seen, lattices, len(drift), spacing, settings)
+    keep |= said[order]
     lattices = [_subset(lattice, keep) for lattice in lattices]
     centres, frames_seen = centres[keep], frames_seen[keep]
     usually = frames_seen >= 0.5 * len(drift)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.measure.drift import SpectrumMaker, drift_table, refine_drift, track
-from napari_atomcount.measure.events import counts_of_sites, find_events
-from napari_atomcount.measure.lattice import coordination
-from napari_atomcount.measure.occupancy import Occupancy, hidden_markov
-from napari_atomcount.measure.sites import SiteSet, build_sites, positions_in_frames
+from napari_atomcount.measure.occupancy import hidden_markov
+from napari_atomcount.measure.sites import build_sites, positions_in_frames
 from napari_atomcount.pipeline.area import Area
+from napari_atomcount.pipeline.assembling import Followed, assemble, totals
 from napari_atomcount.pipeline.store import LogitStore
-from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.replay import CorrectedColumns
 from napari_atomcount.records.settings import AnalysisSettings
@@ -64,6 +62,21 @@ def follow(
         Its summary holds what this step knows: warnings, totals, hop rates and seconds; `analyze` completes
         it.
     """
+    return follow_sites(movie, columns, store, settings, progress, corrected).analysis
+
+
+def follow_sites(
+    movie: Movie,
+    columns: pd.DataFrame,
+    store: LogitStore,
+    settings: AnalysisSettings | None = None,
+    progress: Progress | None = None,
+    corrected: CorrectedColumns | None = None,
+) -> Followed:
+    """Follow the columns, and keep what `redecode` needs to follow single sites again.
+
+    Parameters are those of `follow`; the store must stay open as long as columns may be added.
+    """
     settings = settings or AnalysisSettings()
     say = progress or (lambda _stage, _done, _total: None)
     frames = store.frames
@@ -78,23 +91,25 @@ def follow(
     say("sites", 1, 3)
     begun = time.monotonic()
     sites, columns = build_sites(columns, drift, movie.calibration, settings.sites, store.weak())
+    columns = columns.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
+    place = columns["site_id"].to_numpy(np.int64)
     y, x = positions_in_frames(sites.table, drift)
+    area = Area.of(movie, settings)
     log_odds = store.look_up(y, x)
-    observed = np.isfinite(log_odds) & Area.of(movie, settings).holds(y, x) & store.observed[:, None]
+    observed = np.isfinite(log_odds) & area.holds(y, x) & store.observed[:, None]
     seconds["sites"] = time.monotonic() - begun
     say("occupancy", 2, 3)
     begun = time.monotonic()
     pool = sites.table["coordination"].to_numpy()
-    known = None
+    known = np.full(y.shape, NOT_SAID, np.int8)
     if corrected is not None and corrected.edited_frames:
-        reach = tuple(settings.sites.radius_nm / p for p in movie.calibration.require_pixel_size())
-        known = known_states(corrected, frames, y, x, (reach[0], reach[1]))
+        known = known_states(corrected, frames, y, x, site_reach(movie.calibration, settings))
         known[~observed] = NOT_SAID
-    found = hidden_markov(log_odds, observed, pool, settings.occupancy, known)
+    found = hidden_markov(log_odds, observed, pool, settings.occupancy, known if (known >= 0).any() else None)
     if found.model.lost.any():
         lost = ", ".join(str(t) for t in frames[found.model.lost & store.observed])
         warnings.append(f"frames in which the columns are hardly seen count as not observed: {lost}")
-    analysis = _assemble(movie, columns, sites, drift, found, frames)
+    analysis, keep = assemble(columns, sites, drift, found, frames, movie.calibration)
     seconds["occupancy"] = time.monotonic() - begun
     say("occupancy", 3, 3)
     analysis.summary.update(
@@ -103,11 +118,24 @@ def follow(
         hop_rates_per_frame=found.rates.to_dict("records"),
         seconds=seconds,
     )
-    return analysis.validate()
+    return Followed(
+        analysis.validate(), settings, movie.calibration, area, store, sites, keep, place,
+        log_odds, observed, known, found,
+    )  # fmt: skip
+
+
+def site_reach(calibration: Calibration, settings: AnalysisSettings) -> tuple[float, float]:
+    """How far (y, x), px, a column may be from its site."""
+    size_y, size_x = calibration.require_pixel_size()
+    return settings.sites.radius_nm / size_y, settings.sites.radius_nm / size_x
 
 
 def known_states(
-    corrected: CorrectedColumns, frames: Ints, y: Doubles, x: Doubles, reach: tuple[float, float]
+    corrected: CorrectedColumns,
+    frames: Ints,
+    y: Doubles,
+    x: Doubles,
+    reach: tuple[float, float],
 ) -> npt.NDArray[np.int8]:
     """What a person said about each site in each frame, shape (F, S): 1 a column, 0 none, -1 nothing.
 
@@ -167,68 +195,6 @@ def measure_drift(
     return drift
 
 
-def _assemble(
-    movie: Movie,
-    columns: pd.DataFrame,
-    sites: SiteSet,
-    drift: pd.DataFrame,
-    found: Occupancy,
-    frames: Ints,
-) -> Analysis:
-    """Tables and arrays of the sites worth keeping: where a column was found or is believed to have been."""
-    occupied = found.state > 0
-    keep = np.flatnonzero(sites.seen | occupied.any(axis=0))
-    number = np.full(len(sites.table) + 1, -1, np.int64)  # the last entry serves columns without a site
-    number[keep] = np.arange(len(keep))
-    columns = columns.assign(site_id=number[columns["site_id"].to_numpy()])
-    chain = found.chain.of_sites(keep)
-    state = found.state[:, keep]
-    site_id = np.arange(len(keep), dtype=np.int64)
-    mean_count = np.full(len(keep), np.nan)
-    counts = columns[columns["count"] >= 0] if "count_p" in columns else columns.iloc[:0]
-    if len(counts):
-        row = np.searchsorted(frames, counts["frame"].to_numpy())
-        n_counts = max(np.size(p) for p in counts["count_p"])
-        count, mean_count = counts_of_sites(counts, row, state > 0, n_counts)
-        state = np.where(state > 0, count, state).astype(np.int8)
-        theirs = (counts["origin"] != "network").to_numpy() & (counts["site_id"] >= 0).to_numpy()
-        theirs &= (counts["count"] > 0).to_numpy()
-        place = row[theirs], counts["site_id"].to_numpy()[theirs]
-        state[place] = np.where(state[place] > 0, counts["count"].to_numpy()[theirs], state[place])
-    events = find_events(chain, state, frames, site_id, movie.calibration)
-    table = sites.table.iloc[keep].reset_index(drop=True)
-    occupancy = found.occupancy[keep].astype(np.float64)
-    n_events = (
-        np.bincount(events["site_id"].to_numpy(), minlength=len(keep)) if len(keep) else np.zeros(0, int)
-    )
-    seen_frames = (state >= 0).sum(axis=0)
-    seconds = movie.calibration.time_s(seen_frames.astype(np.float64))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.where(seen_frames > 1, n_events / seconds, np.nan)
-    nm = table[["y_nm", "x_nm"]].to_numpy()
-    table = table.assign(
-        site_id=site_id,
-        coordination=coordination(nm, np.nan_to_num(occupancy) >= 0.5, sites.spacing_nm),
-        occupancy=occupancy,
-        occupancy_low=found.low[keep].astype(np.float64),
-        occupancy_high=found.high[keep].astype(np.float64),
-        n_events=n_events.astype(np.int64),
-        event_rate_per_s=rate,
-        mean_count=mean_count,
-    )
-    return Analysis(
-        columns=tables.conform(columns.sort_values(["frame", "column_id"], kind="stable"), tables.COLUMNS),
-        sites=tables.conform(table, tables.SITES),
-        events=events,
-        drift=drift,
-        state=state,
-        probability=found.probability[:, keep],
-        site_id=site_id,
-        frame=frames,
-        summary={},
-    )
-
-
 def _about_frames(store: LogitStore) -> list[str]:
     """What the number of frames allows to say."""
     shown = int(store.observed.sum())
@@ -237,20 +203,3 @@ def _about_frames(store: LogitStore) -> list[str]:
     if shown <= 2:
         return [f"{shown} observed frame{'s' * (shown > 1)}: occupancy is that of these frames, not a rate"]
     return []
-
-
-def totals(analysis: Analysis, store: LogitStore) -> dict[str, Any]:
-    """Numbers for the summary: frames, columns, sites, events and what was observed."""
-    kinds = analysis.events["kind"].value_counts()
-    found = analysis.columns["site_id"] >= 0
-    return {
-        "frames": len(analysis.frame),
-        "frames_observed": int(store.observed.sum()),
-        "columns": len(analysis.columns),
-        "columns_at_sites": int(found.sum()),
-        "sites": len(analysis.sites),
-        "lattices": len(set(analysis.sites["lattice_id"]) - {-1}),
-        "site_frames_observed": int((analysis.state >= 0).sum()),
-        "events": len(analysis.events),
-        **{f"events_{kind}": int(n) for kind, n in kinds.items()},
-    }

@@ -1,0 +1,293 @@
+"""After a correction: the chains of the sites it touches run again, alone, and every table follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomcount.measure import markov
+from napari_atomcount.measure.events import find_events
+from napari_atomcount.measure.lattice import coordination
+from napari_atomcount.measure.occupancy import Occupancy, decode
+from napari_atomcount.measure.peaks import density_peaks
+from napari_atomcount.measure.sites import SiteSet, assign, positions_in_frames, to_specimen
+from napari_atomcount.pipeline.assembling import Followed, counted_states, site_figures, site_ids, totals
+from napari_atomcount.pipeline.following import NOT_SAID, known_states, site_reach
+from napari_atomcount.records import tables
+from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.replay import CorrectedColumns
+
+Ints = npt.NDArray[np.int64]
+Single = npt.NDArray[np.float32]
+
+
+def redecode(
+    followed: Followed, corrected: CorrectedColumns, frames: Iterable[int] | None = None
+) -> Followed:
+    """Bring an analysis in line with a person's edits by decoding only the sites that they touch.
+
+    What was learned from all sites (levels, noise, rates, the cost of a change) stays as it is, so that an
+    edit at one site changes no other one; `follow` learns it anew. Undone edits are followed just so.
+
+    Parameters
+    ----------
+    followed : Followed
+        Of `follow_sites`, or of an earlier call; it is not changed.
+    corrected : CorrectedColumns
+        The edits that hold now, over the same network's columns.
+    frames : iterable of int, optional
+        Frames whose edits changed since `followed`, as `CorrectedColumns.do` and `undo` return them; by
+        default all that have edits now or had them then.
+
+    Returns
+    -------
+    Followed
+        Its ``analysis`` has new tables, states and totals. Sites keep their ``site_id``; a column that a
+        person added where no site was makes a new one, with the next number.
+    """
+    old = followed.analysis
+    changed = _changed_frames(followed, corrected, frames)
+    rows = np.searchsorted(old.frame, changed)
+    part = _columns_of(corrected, changed)
+    followed = _with_new_places(followed, part)
+    pixel = np.array(followed.calibration.require_pixel_size())
+    home = np.column_stack(to_specimen(part, old.drift)) * pixel
+    centres = followed.places.table[["y", "x"]].to_numpy() * pixel
+    place = assign(part["frame"].to_numpy(), home, centres, followed.settings.sites.radius_nm)
+
+    y, x = positions_in_frames(followed.places.table, old.drift.iloc[rows])
+    known = followed.known.copy()
+    reach = site_reach(followed.calibration, followed.settings)
+    known[rows] = known_states(corrected, changed, y, x, reach)
+    known[~followed.observed] = NOT_SAID
+
+    inside = np.isin(old.columns["frame"].to_numpy(), changed)
+    was = _signatures(old.columns[inside], followed.place[inside])
+    now = _signatures(part, place)
+    touched = {entry[0] for entry in was ^ now} - {-1}
+    touched |= set(np.flatnonzero((known[rows] != followed.known[rows]).any(axis=0)).tolist())
+    which = np.array(sorted(touched), dtype=np.int64)
+
+    found = _decoded(followed, known, which)
+    seen = followed.places.seen.copy()
+    seen[place[place >= 0]] = True
+    new = which[~np.isin(which, followed.keep)]
+    new = new[seen[new] | (found.state[:, new] > 0).any(axis=0)]
+    keep = np.concatenate([followed.keep, new])
+    columns, places_of_rows = _spliced(old.columns, followed.place, inside, part, place)
+    columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
+    places = SiteSet(followed.places.table, seen, followed.places.spacing_nm)
+    analysis = _analysis(followed, old, columns, places, keep, found, np.flatnonzero(np.isin(keep, which)))
+    return replace(
+        followed, analysis=analysis, places=places, keep=keep, place=places_of_rows, known=known, found=found
+    )
+
+
+def _changed_frames(followed: Followed, corrected: CorrectedColumns, frames: Iterable[int] | None) -> Ints:
+    analysis = followed.analysis
+    if frames is None:
+        theirs = analysis.columns.loc[analysis.columns["origin"] != "network", "frame"]
+        said = analysis.frame[(followed.known >= 0).any(axis=1)]
+        frames = {*corrected.edited_frames, *theirs.tolist(), *said.tolist()}
+    wanted = np.array(sorted(set(frames)), dtype=np.int64)
+    return np.asarray(wanted[np.isin(wanted, analysis.frame)])
+
+
+def _columns_of(corrected: CorrectedColumns, frames: Ints) -> pd.DataFrame:
+    """COLUMNS of some frames as they are now, by frame and ``column_id``."""
+    parts = [corrected.frame_columns(int(t)) for t in frames]
+    parts = [p for p in parts if len(p)]
+    if not parts:
+        return corrected.network.iloc[:0]
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
+
+
+def _signatures(columns: pd.DataFrame, place: Ints) -> set[tuple[int, int, int, str, float, float]]:
+    """What decides a site's state in a frame, for each column: compared before and after."""
+    names = ("frame", "count", "origin", "y", "x")
+    return set(zip(place.tolist(), *(columns[name].tolist() for name in names), strict=True))
+
+
+def _with_new_places(followed: Followed, part: pd.DataFrame) -> Followed:
+    """Add a place for each column that a person put where none is within reach."""
+    pixel = np.array(followed.calibration.require_pixel_size())
+    radius = followed.settings.sites.radius_nm
+    added = part[part["origin"] == "added"]
+    home = np.column_stack(to_specimen(added, followed.analysis.drift)) * pixel
+    centres = followed.places.table[["y", "x"]].to_numpy() * pixel
+    # Each frame's own column takes the nearest place; one that finds all within reach taken needs none.
+    near = assign(np.arange(len(added)), home, centres, radius) >= 0
+    if near.all():
+        return followed
+    home, added = home[~near], added[~near]
+    new, _ = density_peaks(home, np.ones(len(home)), radius)
+    table = followed.places.table
+    first = len(table)
+    position = new / pixel
+    y_nm, x_nm = followed.calibration.to_nm(position[:, 0], position[:, 1])
+    usual = np.concatenate([np.nan_to_num(followed.found.occupancy) >= 0.5, np.zeros(len(new), bool)])
+    everywhere = np.vstack([centres, new])
+    rows = pd.DataFrame(
+        {name: np.full(len(new), np.nan) for name in table.columns}
+        | {
+            "site_id": np.arange(first, first + len(new)),
+            "y": position[:, 0],
+            "x": position[:, 1],
+            "y_nm": y_nm,
+            "x_nm": x_nm,
+            "lattice_id": -1,
+            "h": -1,
+            "k": -1,
+            "coordination": coordination(everywhere, usual, followed.places.spacing_nm)[first:],
+            "label": pd.Series([str(added["label"].iloc[0])] * len(new), dtype="str"),
+            "n_events": 0,
+        }
+    )
+    rows = tables.conform(rows, tables.SITES)
+    y, x = positions_in_frames(rows, followed.analysis.drift)
+    log_odds = followed.store.look_up(y, x)
+    observed = np.isfinite(log_odds) & followed.area.holds(y, x) & followed.store.observed[:, None]
+    n = len(new)
+    return replace(
+        followed,
+        places=SiteSet(
+            pd.concat([table, rows], ignore_index=True),
+            np.concatenate([followed.places.seen, np.zeros(n, bool)]),
+            followed.places.spacing_nm,
+        ),
+        log_odds=np.hstack([followed.log_odds, log_odds]),
+        observed=np.hstack([followed.observed, observed]),
+        known=np.hstack([followed.known, np.full((len(y), n), NOT_SAID, np.int8)]),
+        found=_grown(followed.found, n),
+    )
+
+
+def _grown(found: Occupancy, n: int) -> Occupancy:
+    """Room for `n` more places, of which nothing is known yet."""
+    frames = len(found.state)
+    nothing = np.zeros((frames, n), np.float32)
+    unknown = np.full(n, np.nan, np.float32)
+    return replace(
+        found,
+        state=np.hstack([found.state, np.full((frames, n), -1, np.int8)]),
+        probability=np.hstack([found.probability, nothing * np.nan]),
+        chain=markov.Posterior(*(np.hstack([part, nothing]) for part in _parts(found.chain))),
+        occupancy=np.concatenate([found.occupancy, unknown]),
+        low=np.concatenate([found.low, unknown]),
+        high=np.concatenate([found.high, unknown]),
+        empty_level=np.concatenate([found.empty_level, unknown]),
+        occupied_level=np.concatenate([found.occupied_level, unknown]),
+    )
+
+
+PER_SITE = ("occupancy", "low", "high", "empty_level", "occupied_level")
+
+
+def _parts(chain: markov.Posterior) -> tuple[markov.Single, markov.Single, markov.Single]:
+    return chain.occupied, chain.appear, chain.vanish
+
+
+def _decoded(followed: Followed, known: npt.NDArray[np.int8], which: Ints) -> Occupancy:
+    """The paths of all places, those of `which` decoded again."""
+    if not len(which):
+        return followed.found
+    old = followed.found
+    pool = followed.places.table["coordination"].to_numpy()[which]
+    new = decode(
+        old.model,
+        followed.log_odds[:, which],
+        followed.observed[:, which],
+        pool,
+        followed.settings.occupancy,
+        known[:, which],
+    )
+    state, probability = old.state.copy(), old.probability.copy()
+    state[:, which], probability[:, which] = new.state, new.probability
+    chain = [part.copy() for part in _parts(old.chain)]
+    for whole, part in zip(chain, _parts(new.chain), strict=True):
+        whole[:, which] = part
+    single: list[Single] = []
+    for name in PER_SITE:
+        values = getattr(old, name).copy()
+        values[which] = getattr(new, name)
+        single.append(values)
+    occupancy, low, high, empty_level, occupied_level = single
+    return replace(
+        old,
+        state=state,
+        probability=probability,
+        chain=markov.Posterior(*chain),
+        occupancy=occupancy,
+        low=low,
+        high=high,
+        empty_level=empty_level,
+        occupied_level=occupied_level,
+    )
+
+
+def _spliced(
+    columns: pd.DataFrame, place: Ints, inside: npt.NDArray[np.bool_], part: pd.DataFrame, new_place: Ints
+) -> tuple[pd.DataFrame, Ints]:
+    """The table with the rows `inside` replaced by `part`, still by frame, and the place of each row."""
+    kept = columns[~inside]
+    at = np.searchsorted(kept["frame"].to_numpy(), part["frame"].to_numpy())
+    order = np.argsort(np.concatenate([np.arange(len(kept)), at - 0.5]), kind="stable")
+    part = part.assign(site_id=-1)[list(kept.columns)]
+    whole = pd.concat([kept, part] if len(part) else [kept], ignore_index=True)
+    return whole.iloc[order].reset_index(drop=True), np.concatenate([place[~inside], new_place])[order]
+
+
+def _analysis(
+    followed: Followed,
+    old: Analysis,
+    columns: pd.DataFrame,
+    places: SiteSet,
+    keep: Ints,
+    found: Occupancy,
+    mine: Ints,
+) -> Analysis:
+    """The analysis with the sites `mine` (indices into `keep`) replaced."""
+    own = columns[np.isin(columns["site_id"].to_numpy(), mine)]
+    own = own.assign(site_id=np.searchsorted(mine, own["site_id"].to_numpy()))
+    states, means = counted_states(own, old.frame, found.state[:, keep[mine]])
+    more = len(keep) - old.state.shape[1]
+    state = np.hstack([old.state, np.full((len(old.frame), more), -1, np.int8)])
+    state[:, mine] = states
+    fresh = find_events(
+        found.chain.of_sites(keep[mine]), states, old.frame, mine.astype(np.int64), followed.calibration
+    )
+    other = old.events[~np.isin(old.events["site_id"].to_numpy(), mine)]
+    events = pd.concat([part for part in (other, fresh) if len(part)] or [fresh])
+    events = events.sort_values(["frame", "site_id"], kind="stable", ignore_index=True)
+    table = pd.concat(
+        [old.sites, places.table.iloc[keep[len(keep) - more :]]] if more else [old.sites], ignore_index=True
+    )
+    table["site_id"] = np.arange(len(keep), dtype=np.int64)
+    mean_count = table["mean_count"].to_numpy().copy()
+    mean_count[mine] = means
+    table = site_figures(
+        table.assign(mean_count=mean_count),
+        found,
+        keep,
+        state,
+        events,
+        followed.calibration,
+        places.spacing_nm,
+    )
+    analysis = replace(
+        old,
+        columns=columns,
+        sites=tables.validate(tables.conform(table, tables.SITES), tables.SITES),
+        events=tables.validate(tables.conform(events, tables.EVENTS), tables.EVENTS),
+        state=state,
+        probability=found.probability[:, keep],
+        site_id=np.arange(len(keep), dtype=np.int64),
+        summary=dict(old.summary),
+    )
+    analysis.summary["totals"] = totals(analysis, followed.store)
+    return analysis

@@ -20,8 +20,8 @@ from napari_atomcount.networks.unet import UNet, UNetConfig
 from napari_atomcount.records.errors import InputError, ModelError
 from napari_atomcount.records.maps import ProbabilityMaps
 
-#: Image pixels that neighbouring tiles share; beyond it a pixel hardly changes the answer.
-OVERLAP = 96
+#: Image pixels that neighbouring tiles share on each side; beyond it a pixel hardly changes the answer.
+OVERLAP = 192
 #: Largest believable contrast: standard deviation over the beam level at column resolution.
 LARGEST_CONTRAST = 1.2
 #: Contrast that an image of unknown intensity scale is brought to.
@@ -46,9 +46,14 @@ def fast_bf16(device: torch.device) -> bool:
 
 def run_network(net: UNet, images: Tensor) -> Tensor:
     """Forward pass, in bf16 where the device is good at it; float32 result."""
+    return run_with_optics(net, images)[0]
+
+
+def run_with_optics(net: UNet, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The same, with what the network states of the optics."""
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=fast_bf16(images.device)):
-        output: Tensor = net(images.contiguous(memory_format=torch.channels_last))
-    return output.float()
+        output, optics = net.with_optics(images.contiguous(memory_format=torch.channels_last))
+    return output.float(), None if optics is None else optics.float()
 
 
 def load_network(card: ModelCard, device: torch.device) -> UNet:

@@ -4,6 +4,11 @@ The image (0.2 Å/px) is pixel-unshuffled, so that all work is done on a map of 
 for every map pixel, whether a column's centre is here, how many atoms it holds, and where exactly the centre
 lies. Batch normalisation keeps fixed statistics at inference: unlike a normalisation per image, the answer
 then does not depend on how much vacuum is in view, nor on how the frame is tiled.
+
+A column's contrast says how many atoms it holds only once blur and defocus are known, and these are the same
+for all columns of an image. So a context, the mean of the deepest features over the columns around, weighted
+by how much each of them tells, scales the features that counts are read from. In training it also has to
+state the optics of the image.
 """
 
 from __future__ import annotations
@@ -20,6 +25,10 @@ class UNetConfig(BaseModel):
     unshuffle: int = Field(2, ge=1, description="image pixels per map pixel, each way")
     widths: tuple[int, ...] = Field((32, 64, 128, 192), description="channels from the map's scale downwards")
     blocks: int = Field(2, ge=1, description="residual blocks at each scale of the encoder")
+    bottom: int = Field(0, ge=0, description="further residual blocks at the coarsest scale")
+    context: int = Field(0, ge=0, description="channels of the context; 0 for none")
+    context_window: int = Field(15, ge=1, description="side of the context's neighbourhood, coarsest px, odd")
+    optics: tuple[str, ...] = Field((), description="parameters of the image that the context learns to state")
     labels: int = Field(1, ge=1, description="classes of columns")
     counts: int = Field(20, ge=0, description="largest count; 0 for a network that does not count")
 
@@ -46,6 +55,38 @@ class Residual(nn.Module):
         return F.relu(self.norm2(self.second(y)) + self.skip(x), inplace=True)
 
 
+class Context(nn.Module):
+    """Weighted mean of features over the neighbourhood: what the columns of an image have in common."""
+
+    def __init__(self, channels: int, hidden: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.gate = nn.Conv2d(channels, 1, 1)
+        self.value = nn.Conv2d(channels, hidden, 1)
+        self.mix = nn.Conv2d(hidden, hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, hidden, h, w); vacuum gets no weight, however much is in view."""
+        gate = F.softplus(self.gate(x)) + 1e-4
+        both = F.avg_pool2d(cat([gate * self.value(x), gate], 1), self.window, 1, self.window // 2)
+        return F.relu(self.mix(both[:, :-1] / both[:, -1:]))
+
+
+class Scaling(nn.Module):
+    """Features scaled and shifted by the context; the identity until it has learned something."""
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.by = nn.Conv2d(context, 2 * channels, 1)
+        nn.init.zeros_(self.by.weight)
+        nn.init.zeros_(self.by.bias)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(B, channels, h, w) with a context (B, hidden, h / n, w / n) -> (B, channels, h, w)."""
+        scale, shift = F.interpolate(self.by(context), size=x.shape[-2:], mode="nearest").chunk(2, 1)
+        return x * (1 + scale) + shift
+
+
 class UNet(nn.Module):
     """Image (B, frames, Y, X) -> heads on the map (B, channels, Y/unshuffle, X/unshuffle).
 
@@ -61,7 +102,10 @@ class UNet(nn.Module):
         self.down = nn.ModuleList()
         for i, width in enumerate(w):
             before = w[max(i - 1, 0)]
-            blocks = [Residual(before if k == 0 else width, width) for k in range(config.blocks)]
+            deepest = config.bottom if i == len(w) - 1 else 0
+            blocks = [Residual(before if k == 0 else width, width) for k in range(config.blocks + deepest)]
+            for block in blocks[config.blocks :]:
+                nn.init.zeros_(block.norm2.weight)  # the identity at first
             self.down.append(nn.Sequential(*blocks))
         self.up = nn.ModuleList(Residual(w[i + 1] + w[i], w[i]) for i in reversed(range(len(w) - 1)))
         hidden = 2 * w[0]
@@ -77,6 +121,11 @@ class UNet(nn.Module):
             if config.counts
             else None
         )
+        n = config.context
+        self.context = Context(w[-1], n, config.context_window) if n else None
+        self.scale_deep = Scaling(n, w[-1]) if n else None
+        self.scale_count = Scaling(n, hidden) if n and config.counts else None
+        self.optics = nn.Conv2d(n, len(config.optics), 1) if n and config.optics else None
 
     @property
     def n_detect(self) -> int:
@@ -85,14 +134,27 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All heads of a batch of normalised images, concatenated."""
+        return self.with_optics(x)[0]
+
+    def with_optics(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The heads, and what the context states of the optics: (B, parameters, coarsest h, w), if it does."""
         x = self.stem(F.pixel_unshuffle(x, self.config.unshuffle))  # (B, w0, h, w)
         kept = []
         for i, stage in enumerate(self.down):
             x = stage(F.max_pool2d(x, 2) if i else x)  # (B, wi, h / 2^i, w / 2^i)
             kept.append(x)
+        context = optics = None
+        if self.context is not None and self.scale_deep is not None:
+            context = self.context(x)
+            x = self.scale_deep(x, context)
+            optics = None if self.optics is None else self.optics(context)
         for stage, skip in zip(self.up, reversed(kept[:-1]), strict=True):
             x = stage(cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], 1))
         heads = [self.detect(x)]
         if self.count is not None:
-            heads.append(self.count(x))
-        return cat(heads, 1)
+            first, act, last = self.count
+            y = first(x)
+            if self.scale_count is not None and context is not None:
+                y = self.scale_count(y, context)
+            heads.append(last(act(y)))
+        return cat(heads, 1), optics

@@ -25,7 +25,7 @@ class UNetConfig(BaseModel):
     unshuffle: int = Field(2, ge=1, description="image pixels per map pixel, each way")
     widths: tuple[int, ...] = Field((32, 64, 128, 192), description="channels from the map's scale downwards")
     blocks: int = Field(2, ge=1, description="residual blocks at each scale of the encoder")
-    bottom: int = Field(0, ge=0, description="further residual blocks at the coarsest scale")
+    bottom: int = Field(0, ge=0, description="further, narrow residual blocks at the coarsest scale")
     context: int = Field(0, ge=0, description="channels of the context; 0 for none")
     context_window: int = Field(15, ge=1, description="side of the context's neighbourhood, coarsest px, odd")
     optics: tuple[str, ...] = Field((), description="parameters of the image that the context learns to state")
@@ -53,6 +53,23 @@ class Residual(nn.Module):
         """(B, channels_in, h, w) -> (B, channels, h, w)."""
         y = F.relu(self.norm1(self.first(x)), inplace=True)
         return F.relu(self.norm2(self.second(y)) + self.skip(x), inplace=True)
+
+
+class Narrow(nn.Module):
+    """A residual block through a third of the channels, that sees farther: the identity at first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        narrow = channels // 3
+        self.enter = nn.Conv2d(channels, narrow, 1)
+        self.look = nn.Conv2d(narrow, narrow, 3, padding=2, dilation=2)
+        self.leave = nn.Conv2d(narrow, channels, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> the same."""
+        return F.relu(self.leave(F.relu(self.look(F.relu(self.enter(x))))) + x)
 
 
 class Context(nn.Module):
@@ -102,10 +119,11 @@ class UNet(nn.Module):
         self.down = nn.ModuleList()
         for i, width in enumerate(w):
             before = w[max(i - 1, 0)]
-            deepest = config.bottom if i == len(w) - 1 else 0
-            blocks = [Residual(before if k == 0 else width, width) for k in range(config.blocks + deepest)]
-            for block in blocks[config.blocks :]:
-                nn.init.zeros_(block.norm2.weight)  # the identity at first
+            blocks: list[nn.Module] = [
+                Residual(before if k == 0 else width, width) for k in range(config.blocks)
+            ]
+            if i == len(w) - 1:
+                blocks += [Narrow(width) for _ in range(config.bottom)]
             self.down.append(nn.Sequential(*blocks))
         self.up = nn.ModuleList(Residual(w[i + 1] + w[i], w[i]) for i in reversed(range(len(w) - 1)))
         hidden = 2 * w[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.normalise import normalise
-from napari_atomcount.physics.recipe import Scene, WaveBank, expose
+from napari_atomcount.physics.recipe import Images, Scene, WaveBank, expose
 from napari_atomcount.training_recipe import TrainingRecipe
 
 
@@ -25,11 +25,13 @@ class Batch:
     core: Tensor  # (B, h, w), weight of the count and position losses
     count: Tensor  # (B, h, w), int: 1…K at the core of a column, 0 elsewhere
     offset: Tensor  # (B, 2, h, w), to the nearest column, map px
+    label: Tensor  # (B, h, w), int: class of the nearest column
+    optics: Tensor  # (B, parameters), each -1…1 over the recipe's range
 
 
 def moved(batch: Batch, device: torch.device) -> Batch:
     """The batch on another device."""
-    return Batch(*(getattr(batch, name).to(device) for name in ("image", "heat", "core", "count", "offset")))
+    return Batch(*(getattr(batch, f.name).to(device) for f in fields(Batch)))
 
 
 def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator, size: int) -> Batch:
@@ -53,8 +55,20 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
     x = x * torch.from_numpy(factor[:, None, None].astype(np.float32))
     maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
-    heat, core, count, offset = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
-    return Batch(x[:, None], heat, core, count, offset)
+    dense = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
+    return Batch(x[:, None], *dense, optics_targets(recipe, images))
+
+
+def optics_targets(recipe: TrainingRecipe, images: Images) -> Tensor:
+    """The parameters that the network learns to state, (B, parameters): -1…1 over the recipe's own range."""
+    columns = []
+    for name in recipe.network.optics:
+        drawn = images.optics.get(name, images.detector.get(name))
+        ranges = [r.optics[name] for r in recipe.regimes if name in r.optics]
+        ranges = ranges or [getattr(recipe.detector, name)]
+        low, high = min(r.low for r in ranges), max(r.high for r in ranges)
+        columns.append(2 * (np.asarray(drawn) - low) / max(high - low, 1e-9) - 1)
+    return torch.from_numpy(np.array(columns, np.float32).reshape(len(columns), len(images.detected)).T)
 
 
 def thickness(
@@ -83,16 +97,17 @@ def thickness(
 def target_maps(
     recipe: TrainingRecipe, scene: Scene, pixel_A: float, corner: NDArray[np.int64], crop: int
 ) -> tuple[NDArray[Any], ...]:
-    """Smoothed target (thesis eq. 6.7), core weight, count and offset on the network's map."""
+    """Smoothed target (thesis eq. 6.7), core weight, count, offset and label on the network's map."""
     factor = recipe.network.unshuffle
     size = crop // factor
     position = np.stack([scene.y_A, scene.x_A], 1) / pixel_A - corner
     position = (position + 0.5) / factor - 0.5  # centres of image pixels -> centres of map pixels
     near = ((position > -2) & (position < size + 1)).all(1)
-    position, number = position[near], scene.count[near]
+    position, number, kind = position[near], scene.count[near], scene.label[near]
     if not len(position):
         empty = np.zeros((size, size), np.float32)
-        return empty, empty, empty.astype(np.int64), np.zeros((2, size, size), np.float32)
+        none = empty.astype(np.int64)
+        return empty, empty, none, np.zeros((2, size, size), np.float32), none
     grid = np.arange(size)
     dy = position[:, 0, None] - grid  # (N, size)
     dx = position[:, 1, None] - grid
@@ -115,10 +130,13 @@ def target_maps(
     offset = np.stack([np.where(core > 0, position[owner, k] - index[k], 0) for k in (0, 1)]).astype(
         np.float32
     )
-    return heat, core, count.astype(np.int64), offset
+    label = np.where(core > 0, kind[owner], 0)
+    return heat, core, count.astype(np.int64), offset, label.astype(np.int64)
 
 
-def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 1.0) -> dict[str, Tensor]:
+def losses(
+    recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 1.0, optics: Tensor | None = None
+) -> dict[str, Tensor]:
     """Weighted cross-entropy of the column map, ordinal one of the count, likelihood of the position.
 
     Parameters
@@ -131,6 +149,8 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 
         The truth, on the output's device.
     share : float
         How much of the training is over, 0…1: the count's target narrows with it.
+    optics : torch.Tensor, shape (B, parameters, h', w'), optional
+        What the network states of the optics; it is asked only where columns are.
     """
     t = recipe.training
     column, offset, log_sigma = output[:, 0], output[:, 1:3], output[:, 3].clamp(-5, 2)
@@ -153,5 +173,17 @@ def losses(recipe: TrainingRecipe, output: Tensor, batch: Batch, share: float = 
         target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * sigma**2))
         target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)
         ordinal = -(target * F.log_softmax(logits, 1)).sum(1)
-        result["count"] = (ordinal * batch.core).sum() / total * t.count_weight
+        counted, most = batch.core, total
+        if t.class_weights:  # some classes' counts matter more than others'
+            counted = counted * torch.tensor(t.class_weights, device=logits.device)[batch.label]
+            most = counted.sum().clamp(min=1)
+        result["count"] = (ordinal * counted).sum() / most * t.count_weight
+    if recipe.network.labels > 1:
+        other = F.cross_entropy(output[:, 4 : 4 + recipe.network.labels], batch.label, reduction="none")
+        result["label"] = (other * batch.core).sum() / total * t.label_weight
+    if optics is not None:
+        where = F.adaptive_max_pool2d(batch.heat[:, None], optics.shape[-2:])
+        wrong = F.smooth_l1_loss(optics, batch.optics[..., None, None].expand_as(optics), reduction="none")
+        asked = where.sum().clamp(min=1) * optics.shape[1]
+        result["optics"] = (wrong * where).sum() / asked * t.optics_weight
     return result

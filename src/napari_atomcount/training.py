@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_atomcount.checkpoints import Averaged, checkpoint, restore, save_atomically
-from napari_atomcount.networks.detector import on_device, pick_device, run_network
+from napari_atomcount.networks.detector import on_device, pick_device, run_network, run_with_optics
 from napari_atomcount.networks.unet import UNet
 from napari_atomcount.physics.recipe import WaveBank
+from napari_atomcount.records.errors import InputError
 from napari_atomcount.targets import Batch, losses, make_batch, moved
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings, load_recipe
 
@@ -81,30 +83,70 @@ def freeze_norm(net: UNet) -> None:
             module.eval()
 
 
+def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
+    """Take over a parent's weights; layers that only this network has keep their start, the identity.
+
+    Raises
+    ------
+    InputError
+        If the parent has layers that this network lacks, or of another shape.
+    """
+    try:
+        unknown = net.load_state_dict(weights, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise InputError(f"The weights to start from belong to another network: {error}") from error
+    if unknown:
+        raise InputError(f"The weights to start from have layers that this network lacks: {unknown[0]}, …")
+
+
 @torch.no_grad()
 def validate(
     recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: torch.device
 ) -> dict[str, float]:
-    """Mean losses and the share of exact counts at the true column centres."""
+    """Mean losses, and at the true column centres the shares of exact counts and right classes."""
     net.eval()
     sums: dict[str, float] = {}
-    hit = close = total = 0
+    hits: dict[str, list[NDArray[np.bool_]]] = {}
     for batch in batches:
         output = run_network(net, batch.image.to(device)).cpu()
         for name, value in losses(recipe, output, batch).items():
             sums[name] = sums.get(name, 0.0) + value.item() / len(batches)
-        if recipe.network.counts:
-            guess = output[:, -recipe.network.counts :].argmax(1) + 1
-            centre = batch.heat > 0.8
-            error = (guess - batch.count).abs()[centre]
-            hit += int((error == 0).sum())
-            close += int((error <= 1).sum())
-            total += len(error)
+        for name, value in at_centres(recipe, output, batch).items():
+            hits.setdefault(name, []).append(value)
     net.train()
     sums["loss"] = sum(sums.values())
-    if total:
-        sums |= {"count_exact": hit / total, "count_within_one": close / total}
+    joined = {name: np.concatenate(parts) for name, parts in hits.items()}
+    sums |= {name: float(values.mean()) for name, values in joined.items() if len(values)}
     return sums
+
+
+def at_centres(recipe: TrainingRecipe, output: Tensor, batch: Batch) -> dict[str, NDArray[np.bool_]]:
+    """Which true column centres are counted rightly; with several classes also found and named, by class.
+
+    Returns
+    -------
+    dict of numpy.ndarray of bool
+        ``count_exact``, ``count_within_one``; with classes ``found`` (log-odds above zero), ``label_right``,
+        and each of them again with the name of each class.
+    """
+    centre = batch.heat > 0.8
+    label = batch.label[centre].numpy()
+    judged: dict[str, NDArray[np.bool_]] = {}
+    if recipe.network.counts:
+        guess = output[:, -recipe.network.counts :].argmax(1) + 1
+        error = (guess - batch.count).abs()[centre].numpy()
+        judged = {"count_exact": error == 0, "count_within_one": error <= 1}
+    if len(recipe.classes) == 1:
+        return judged
+    judged["found"] = (output[:, 0] > 0)[centre].numpy()
+    named = output[:, 4 : 4 + recipe.network.labels].argmax(1)
+    judged["label_right"] = (named == batch.label)[centre].numpy()
+    own = {
+        f"{name}_{kind}": value[label == number]
+        for number, kind in enumerate(recipe.classes)
+        for name, value in judged.items()
+    }
+    return judged | own
 
 
 def train(
@@ -128,7 +170,8 @@ def train(
         Folder of the training: ``checkpoint.safetensors``, ``best.safetensors`` and ``log.jsonl`` are written
         there.
     init : dict of str to Tensor, optional
-        Weights to start from instead of random ones.
+        Weights to start from instead of random ones; layers that they lack begin anew. Batch statistics
+        stay fixed then.
     max_minutes : float, optional
         Stop, resumably, after this time.
     device : str
@@ -153,7 +196,7 @@ def train(
     torch.manual_seed(recipe.seed)
     net = on_device(UNet(recipe.network), where)
     if init is not None:
-        net.load_state_dict(init)
+        begin_from(net, init)
     average = Averaged(net, t.average)
     optimiser = torch.optim.AdamW(net.parameters(), lr=t.learning_rate, weight_decay=t.weight_decay)
     seen, best = restore(out, net, average, optimiser, recipe)
@@ -167,11 +210,12 @@ def train(
     next_check = (seen // t.validate_every + 1) * t.validate_every
     while seen < t.images:
         batch = next(batches)
-        if seen >= t.freeze_norm * t.images:
+        if init is not None or seen >= t.freeze_norm * t.images:
             freeze_norm(net)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(t, seen)
-        part = losses(recipe, run_network(net, batch.image.to(where)), moved(batch, where), seen / t.images)
+        output, stated = run_with_optics(net, batch.image.to(where))
+        part = losses(recipe, output, moved(batch, where), seen / t.images, stated)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(part.values())).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from napari_atomcount.networks.card import Domain
 from napari_atomcount.networks.unet import UNetConfig
@@ -36,10 +37,15 @@ class TrainingSettings(BaseModel):
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")
     near_weight: float = Field(3.0, description="extra weight of pixels among columns in the cross-entropy")
     count_weight: float = Field(0.4, gt=0, description="weight of the count in the loss")
+    class_weights: tuple[float, ...] = Field(
+        (), description="weight of each class of columns in the loss of the count; empty: all alike"
+    )
+    label_weight: float = Field(0.3, gt=0, description="weight of the class in the loss")
     count_sigma: float = Field(0.55, description="ordinal smoothing of the count at the start, atoms")
     count_sigma_end: float = Field(
         0.2, description="and from 60 % of the images on: then the score is proper"
     )
+    optics_weight: float = Field(0.3, ge=0, description="weight of the stated optics in the loss")
     validation_images: int = 192
     validate_every: int = 4_000
 
@@ -52,6 +58,16 @@ class TrainingRecipe(Recipe):
     domain: Domain | None = Field(
         None, description="where the trained model may be used; needed for its card"
     )
+
+    @model_validator(mode="after")
+    def _one_output_per_class(self) -> Self:
+        if self.network.labels != len(self.classes):
+            raise ValueError(
+                f"the network has {self.network.labels} labels, but the recipe {len(self.classes)} classes"
+            )
+        if len(self.training.class_weights) not in (0, len(self.classes)):
+            raise ValueError("class_weights must have one number for each of the recipe's classes")
+        return self
 
 
 def load_recipe(path: Path) -> TrainingRecipe:

@@ -51,7 +51,7 @@ def gaussian_rows(seed: int) -> list[dict[str, Any]]:
     for name, make in makers:
         for variance in (0.0, VARIANCE):
             errors: dict[tuple[str, str], list[float]] = {}
-            covered: list[Doubles] = []
+            covered: dict[str, list[Doubles]] = {}
             columns = 0
             for index in range(IMAGES):
                 rng = np.random.default_rng([STREAM, seed, 41, index])
@@ -63,9 +63,8 @@ def gaussian_rows(seed: int) -> list[dict[str, Any]]:
                 for prefilter in ("gaussian", "wiener"):
                     got = paired(measured(image, y, x, lattice, pixel, prefilter=prefilter), case.truth, 5.0)
                     error = (got["planar"] - case.truth["planar"]).to_numpy()
-                    if prefilter == "gaussian":
-                        inner = np.abs(error / got["sigma_planar"].to_numpy())[kind == "bulk"]
-                        covered.append(inner[np.isfinite(inner)] < Z95)
+                    inner = np.abs(error / got["sigma_planar"].to_numpy())[kind == "bulk"]
+                    covered.setdefault(prefilter, []).append(inner[np.isfinite(inner)] < Z95)
                     for part in ("bulk", "edge"):
                         if (kind == part).any():
                             errors.setdefault((f"template, {prefilter}", part), []).append(
@@ -92,16 +91,17 @@ def gaussian_rows(seed: int) -> list[dict[str, Any]]:
                     row(name, f"planar error, {part}", float(np.mean(values)), "%", method=method, **about)
                 )
             if variance:
-                rows.append(
+                rows += [
                     row(
                         name,
                         "95 % errors cover, bulk",
-                        float(100 * np.concatenate(covered).mean()),
+                        float(100 * np.concatenate(hits).mean()),
                         "%",
-                        method="template, gaussian",
+                        method=f"template, {prefilter}",
                         **about,
                     )
-                )
+                    for prefilter, hits in covered.items()
+                ]
     return rows
 
 

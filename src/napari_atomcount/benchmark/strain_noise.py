@@ -11,6 +11,7 @@ from napari_atomcount.benchmark.scenes import STREAM
 from napari_atomcount.benchmark.strain_gold import GOLD, MIDDLE_NM, PIXEL_NM, particle_strain, true_strain
 from napari_atomcount.benchmark.strain_particles import StrainScene, exposed, ideal
 from napari_atomcount.benchmark.strain_rows import mean_error, paired, row
+from napari_atomcount.measure.noise import estimate_noise
 from napari_atomcount.measure.refine import refine_positions
 from napari_atomcount.measure.strain import strain_table
 from napari_atomcount.measure.strain_views import Z95
@@ -21,6 +22,8 @@ from napari_atomcount.records.calibration import Calibration
 EXPOSURES = 6
 DOSES = (300.0, 1000.0, 3000.0, 1e4, 3e4)
 SUM_FRAMES = (1, 4, 16)
+#: Doses and exposures with which the errors behind a Wiener filter are checked.
+WIENER_DOSES, WIENER_EXPOSURES = (1000.0, 1e4), 3
 #: Noise errors beyond this many robust standard deviations are misfits, not noise (thesis 4.4.3).
 OUTLIER = 6.0
 
@@ -153,4 +156,40 @@ def average_rows(scene: StrainScene, seed: int) -> list[dict[str, Any]]:
                 **about,
             )
         )
+    return rows
+
+
+def wiener_rows(scenes: dict[tuple[float, int], StrainScene], seed: int) -> list[dict[str, Any]]:
+    """Whether the standard errors behind a Wiener filter cover what the same filter finds without noise."""
+    rows: list[dict[str, Any]] = []
+    for dose in WIENER_DOSES:
+        pulls: list[pd.DataFrame] = []
+        for number, scene in enumerate(scenes.values()):
+            truth, image = true_strain(scene), ideal(scene)
+            clean = exposed(image, scene.cell_A, dose)
+            for index in range(WIENER_EXPOSURES):
+                rng = np.random.default_rng([STREAM, seed, 44, number, index, int(dose)])
+                frame = exposed(image, scene.cell_A, dose, int(rng.integers(2**60)))
+                noise = estimate_noise(frame, float(frame.mean()))
+                how: dict[str, Any] = {"prefilter": "wiener", "noise": noise, "electrons_per_unit": 1.0}
+                wanted = paired(particle_strain(clean, **how), truth, 4.0)
+                found = paired(particle_strain(frame, **how), truth, 4.0)
+                part = {c: (found[c] - wanted[c]) / found[f"sigma_{c}"] for c in ("planar", "rotation")}
+                pulls.append(pd.DataFrame(part)[(truth.kind == "bulk").to_numpy()])
+        table = pd.concat(pulls)
+        about: dict[str, Any] = {"axis": "dose", "dose_e_per_A2": dose, "defocus_nm": 8.5, "tilt_deg": 0.0}
+        for component in table:
+            pull = table[component].dropna()
+            rows.append(
+                row(
+                    "particle, A, with noise",
+                    f"95 % errors cover, {component}, bulk",
+                    float(100 * (pull.abs() < Z95).mean()),
+                    "%",
+                    images=len(pulls),
+                    columns=len(pull),
+                    method="template, wiener",
+                    **about,
+                )
+            )
     return rows

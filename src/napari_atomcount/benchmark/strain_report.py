@@ -17,11 +17,13 @@ from napari_atomcount.benchmark.report import (
     write_text,
 )
 from napari_atomcount.benchmark.strain import StrainBenchmark
-from napari_atomcount.benchmark.strain_gold import PIXEL_NM
+from napari_atomcount.benchmark.strain_gold import MIDDLE_NM, PIXEL_NM
+from napari_atomcount.benchmark.strain_whole import CASE
 from napari_atomcount.io.drawing import style
 from napari_atomcount.io.strain_figures import strain_colours
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: The columns of conditions that a table of Markdown joins into one.
@@ -34,6 +36,7 @@ CONDITIONS = {
     "frames": "{:g} frames",
 }
 MAP_LIMIT = 2.0  # %
+SIZE_COLOURS: dict[Any, str] = {2.0: "#0072B2", 4.0: "#D55E00", 6.0: "#009E73"}
 
 
 def write_strain(result: StrainBenchmark, out: Path, about: dict[str, Any]) -> list[Path]:
@@ -64,66 +67,96 @@ def conditions(row: pd.Series[Any]) -> str:
 
 
 def curves_figure(rows: pd.DataFrame) -> Figure:
-    """Errors against defocus, tilt and dose; relaxation of facets against defocus (Figs. 4.7, 4.9, 4.11)."""
+    """Whole particles against defocus and tilt (Figs. 4.7, 4.9), noise against dose (4.11) and frames."""
     from matplotlib.figure import Figure
 
     with style():
-        figure = Figure(figsize=(180 / 25.4, 100 / 25.4), layout="constrained")
-        axes = figure.subplots(2, 3)
-        colours = {2.0: "#0072B2", 4.0: "#D55E00", 6.0: "#009E73"}
-        clean = rows[rows.case == "particle, A, noise-free"]
-        for size, own in clean[clean.axis == "defocus"].groupby("size_nm"):
-            colour = colours.get(float(str(size)), "black")
-            for figure_name, form in (("planar error, bulk", "o-"), ("planar error, surface", "s--")):
-                line = own[own.figure == figure_name]
-                label = f"{size:g} nm, {figure_name.split(', ')[1]}"
-                axes[0, 0].plot(line.defocus_nm, line.value, form, markersize=3, color=colour, label=label)
+        figure = Figure(figsize=(180 / 25.4, 150 / 25.4), layout="constrained")
+        axes = figure.subplots(3, 3)
+        whole = rows[rows.case == CASE]
+        defocus = whole[whole.axis == "defocus"]
+        for size, own in defocus.groupby("size_nm"):
+            aside = 0.1 * (float(str(size)) - 4)  # the bars would cover each other
+            for part, form in (("bulk", "o-"), ("surface", "s--")):
+                line = own[own.figure == f"planar error, {part}"]
+                draw(
+                    axes[0, 0], line.defocus_nm, line.value, form, f"{size:g} nm, {part}", SIZE_COLOURS[size]
+                )
             for ax, facet in ((axes[0, 1], "{111}"), (axes[0, 2], "{100}")):
-                mean = own[own.figure == f"relaxation error, mean, {facet}"]
-                spread = own[own.figure == f"relaxation error, std, {facet}"]
-                if len(mean):
-                    ax.errorbar(
-                        mean.defocus_nm + 0.1 * (float(str(size)) - 4),
-                        mean.value,
-                        spread.value.to_numpy(),
-                        fmt="o-",
-                        markersize=3,
-                        color=colour,
-                        label=f"{size:g} nm",
-                        capsize=1.5,
-                    )
-        axes[0, 0].set(xlabel="defocus (nm)", ylabel="planar error (%)", title="noise-free")
-        axes[0, 1].set(xlabel="defocus (nm)", ylabel="relaxation error (%)", title="{111} facets")
-        axes[0, 2].set(xlabel="defocus (nm)", ylabel="relaxation error (%)", title="{100} facets")
-        tilt = clean[clean.axis == "tilt"]
-        for name in ("planar error, bulk", "planar error, surface"):
-            line = tilt[tilt.figure == name]
-            axes[1, 0].plot(line.tilt_deg, line.value, "o-", markersize=3, label=name)
-        for facet in ("{111}", "{100}"):
-            line = tilt[tilt.figure == f"relaxation error, mean, {facet}"]
-            axes[1, 0].plot(line.tilt_deg, line.value, "s--", markersize=3, label=f"relaxation, {facet}")
-        axes[1, 0].set(xlabel="tilt (°)", ylabel="error (%)", title="4 nm, +8.5 nm")
-        dose = rows[(rows.case == "particle, A, with noise") & (rows.axis == "dose")]
-        for name in ("planar error, bulk", "noise part, bulk", "noise part, surface"):
-            line = dose[dose.figure == name].dropna(subset="dose_e_per_A2")
-            axes[1, 1].plot(line.dose_e_per_A2, line.value, "o-", markersize=3, label=name)
-        axes[1, 1].set(
-            xlabel="dose (e/Å²)", ylabel="error (%)", xscale="log", yscale="log", title="with noise"
-        )
-        for name in ("exx", "eyy", "exy", "rotation", "planar"):
-            line = dose[dose.figure == f"95 % errors cover, {name}"]
-            axes[1, 2].plot(line.dose_e_per_A2, line.value, "o-", markersize=3, label=name)
-        axes[1, 2].axhspan(90, 98, color="0.9", zorder=0)
-        axes[1, 2].set(
-            xlabel="dose (e/Å²)", ylabel="errors that cover (%)", xscale="log", title="95 % errors"
-        )
+                bars(
+                    ax,
+                    own,
+                    "defocus_nm",
+                    facet,
+                    f"{size:g} nm",
+                    SIZE_COLOURS[size],
+                    0.1 * (float(str(size)) - 4),
+                )
+        axes[0, 0].set(xlabel="defocus (nm)", ylabel="planar error (%)", title="no tilt")
+        for ax, facet in ((axes[0, 1], "{111}"), (axes[0, 2], "{100}")):
+            ax.set(xlabel="defocus (nm)", ylabel="relaxation error (%)", title=f"{facet} facets")
+        for number, (axis, form) in enumerate((("tilt Ω1", "o-"), ("tilt Ω2", "s--"))):
+            tilted = whole[whole.axis == axis]
+            for size, own in tilted.groupby("size_nm"):
+                line = own[own.figure == "planar error, centre"]
+                words = f"{size:g} nm, about {axis[-2:]}"
+                draw(axes[1, 0], line.tilt_deg, line.value, form, words, SIZE_COLOURS[size])
+            middle = tilted[tilted.size_nm == MIDDLE_NM]
+            for facet, colour in (("{111}", "#0072B2"), ("{100}", "#D55E00")):
+                bars(axes[1, 1 + number], middle, "tilt_deg", facet, facet, colour, 0.0)
+            title = f"{MIDDLE_NM:g} nm, tilt about {axis[-2:]}"
+            axes[1, 1 + number].set(xlabel="tilt (°)", ylabel="relaxation error (%)", title=title)
+        axes[1, 0].set(xlabel="tilt (°)", ylabel="planar error (%)", title="centre, +8.5 nm")
+        noise_curves(rows, axes[2])
         for ax in axes.ravel():
             ax.spines[["top", "right"]].set_visible(False)
-            ax.axhline(0, color="0.8", lw=0.5, zorder=0)
+            if ax.get_yscale() == "linear":
+                ax.axhline(0, color="0.8", lw=0.5, zorder=0)
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(frameon=False, fontsize=5)
-        axes[1, 2].set_ylim(80, 100)
+        axes[2, 1].set_ylim(80, 100)
     return figure
+
+
+def noise_curves(rows: pd.DataFrame, axes: Any) -> None:
+    """Noise part against dose, the share of errors that cover it, noise part against averaged frames."""
+    noisy = rows[(rows.case == "particle, A, with noise") & (rows.axis == "dose")].dropna(
+        subset="dose_e_per_A2"
+    )
+    for name in ("planar error, bulk", "noise part, bulk", "noise part, surface"):
+        line = noisy[noisy.figure == name]
+        draw(axes[0], line.dose_e_per_A2, line.value, "o-", name)
+    axes[0].set(xlabel="dose (e/Å²)", ylabel="error (%)", xscale="log", yscale="log", title="with noise")
+    for name in ("exx", "eyy", "exy", "rotation", "planar"):
+        line = noisy[noisy.figure == f"95 % errors cover, {name}"]
+        draw(axes[1], line.dose_e_per_A2, line.value, "o-", name)
+    axes[1].axhspan(90, 98, color="0.9", zorder=0)
+    axes[1].set(xlabel="dose (e/Å²)", ylabel="errors that cover (%)", xscale="log", title="95 % errors")
+    line = rows[(rows.case == "time average of frames") & (rows.figure == "noise part, bulk")]
+    draw(axes[2], line.frames, line.value, "o-", "noise part, bulk")
+    if len(line):
+        first = line.sort_values("frames").iloc[0]
+        expected = float(first.value) * np.sqrt(float(first.frames) / line.frames)
+        axes[2].plot(line.frames, expected, ":", color="0.5", label="1/√frames")
+    axes[2].set(
+        xlabel="frames averaged", ylabel="error (%)", xscale="log", yscale="log", title="10³ e/Å² a frame"
+    )
+
+
+def draw(ax: Axes, x: Any, y: Any, form: str, label: str, colour: str | None = None) -> None:
+    """A line with small marks."""
+    ax.plot(x, y, form, markersize=3, color=colour, label=label)
+
+
+def bars(ax: Axes, rows: pd.DataFrame, axis: str, facet: str, label: str, colour: str, shift: float) -> None:
+    """Mean of the relaxation's error over a kind of facets, its standard deviation as a bar."""
+    mean = rows[rows.figure == f"relaxation error, mean, {facet}"]
+    spread = rows[rows.figure == f"relaxation error, std, {facet}"]
+    if len(mean):
+        ax.errorbar(
+            mean[axis] + shift, mean.value, spread.value.to_numpy(), fmt="o-", markersize=3, color=colour,
+            label=label, capsize=1.5,
+        )  # fmt: skip
 
 
 def maps_figure(maps: list[tuple[str, pd.DataFrame]]) -> Figure:

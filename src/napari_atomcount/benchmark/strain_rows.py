@@ -41,7 +41,11 @@ def measured(
     keep = r.found & ~columns[["y", "x"]].round(3).duplicated().to_numpy()
     calibration = Calibration(pixel_size_nm=(pixel_nm, pixel_nm))
     return strain_table(
-        columns[keep].reset_index(drop=True), [lattice], calibration, reference="absolute"
+        columns[keep].reset_index(drop=True),
+        [lattice],
+        calibration,
+        reference="absolute",
+        correlation=r.correlation,
     ).table
 
 

@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomcount.measure.matching import Match
+from napari_atomcount.measure.position_errors import Correlation
 from napari_atomcount.measure.templates import Complex, Doubles, Structure
 
 #: Matched points whose spread across their longest direction is less than this fraction lie on a line.
 FLAT = 0.1
+#: Columns whose correlated errors are summed at a time.
+CHUNK = 4096
 
 
 @dataclass
@@ -106,7 +109,13 @@ def rotation(angle: Doubles) -> Doubles:
 
 
 def strain_errors(
-    fit: Deformation, reference: Doubles, angle: Doubles, sigma_x: Doubles, sigma_y: Doubles
+    fit: Deformation,
+    reference: Doubles,
+    angle: Doubles,
+    sigma_x: Doubles,
+    sigma_y: Doubles,
+    correlation: Correlation | None = None,
+    places_px: tuple[Doubles, Doubles] | None = None,
 ) -> dict[str, Doubles]:
     """Standard errors of the components from those of the positions, to first order in the strain.
 
@@ -120,6 +129,10 @@ def strain_errors(
         Rotation of A V⁻¹, rad.
     sigma_x, sigma_y : ndarray, shape (M,)
         Standard error of each column's position, image unit.
+    correlation : Correlation, optional
+        Of the errors of two columns; independent if not given.
+    places_px : tuple of ndarray, shape (M,) each
+        y, x in px, which the correlation needs.
 
     Returns
     -------
@@ -128,17 +141,43 @@ def strain_errors(
     """
     turned = np.einsum("mnj,mjk,mik->mni", fit.weight, np.linalg.inv(reference), rotation(angle))
     there = fit.point >= 0
-    vx = np.where(there, sigma_x[fit.point], 0.0) ** 2
-    vy = np.where(there, sigma_y[fit.point], 0.0) ** 2
+    sx = np.where(there, sigma_x[fit.point], 0.0)
+    sy = np.where(there, sigma_y[fit.point], 0.0)
     hx, hy = turned[..., 0], turned[..., 1]
-
-    def total(value: Doubles) -> Doubles:
-        return np.asarray(np.sqrt(value.sum(1)))
-
-    return {
-        "sigma_exx": total(vx * hx**2),
-        "sigma_eyy": total(vy * hy**2),
-        "sigma_exy": total(vx * hy**2 + vy * hx**2) / 2,
-        "sigma_rotation": np.degrees(total(vy * hx**2 + vx * hy**2) / 2),
-        "sigma_planar": total(vx * hx**2 + vy * hy**2) / 2,
+    # each component is a sum over the points of x times the first and y times the second
+    forms: dict[str, tuple[Doubles | float, Doubles | float]] = {
+        "sigma_exx": (hx, 0.0),
+        "sigma_eyy": (0.0, hy),
+        "sigma_exy": (hy / 2, hx / 2),
+        "sigma_rotation": (-hy / 2, hx / 2),
+        "sigma_planar": (hx / 2, hy / 2),
     }
+    parts = {name: (sx * along_x, sy * along_y) for name, (along_x, along_y) in forms.items()}
+    if correlation is None or places_px is None:
+        square = {name: (px**2 + py**2).sum(1) for name, (px, py) in parts.items()}
+    else:
+        square = _correlated(parts, fit.point, correlation, places_px)
+    errors = {name: np.sqrt(np.maximum(value, 0.0)) for name, value in square.items()}
+    return errors | {"sigma_rotation": np.degrees(errors["sigma_rotation"])}
+
+
+def _correlated(
+    parts: dict[str, tuple[Doubles, Doubles]],
+    point: npt.NDArray[np.int64],
+    correlation: Correlation,
+    places_px: tuple[Doubles, Doubles],
+) -> dict[str, Doubles]:
+    """Variance of sums over points whose x and y errors belong together, some thousand columns at a time."""
+    total = {name: np.zeros(len(point)) for name in parts}
+    for first in range(0, len(point), CHUNK):
+        own = slice(first, first + CHUNK)
+        y, x = (place[point[own]] for place in places_px)
+        yy, xx, yx = correlation.at(y[:, None, :] - y[:, :, None], x[:, None, :] - x[:, :, None])
+        for name, (px, py) in parts.items():
+            a, b = px[own], py[own]
+            total[name][own] = (
+                np.einsum("mi,mij,mj->m", a, xx, a)
+                + np.einsum("mi,mij,mj->m", b, yy, b)
+                + 2 * np.einsum("mi,mij,mj->m", b, yx, a)
+            )
+    return total

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from napari_atomcount.measure import noise as noises
 from napari_atomcount.measure.noise import Doubles, Noise, Response
+from napari_atomcount.measure.position_errors import Correlation, Weights, correlation_of, local_level
 
 Method = Literal["quadratic", "gaussian", "mass"]
 Prefilter = Literal["none", "gaussian", "wiener"]
@@ -36,6 +37,8 @@ class Refined:
         Standard error, px; NaN where nothing was found or the noise is not known.
     found : ndarray of bool, shape (M,)
         Whether the fit has an extremum near the start.
+    correlation : Correlation, optional
+        How the errors of two columns belong together, behind a filter that reaches from one to the other.
     """
 
     y: Doubles
@@ -43,6 +46,7 @@ class Refined:
     y_sigma: Doubles
     x_sigma: Doubles
     found: npt.NDArray[np.bool_]
+    correlation: Correlation | None = None
 
 
 def refine_positions(
@@ -91,8 +95,8 @@ def refine_positions(
         return Refined(none, none, none, none, np.zeros(0, bool))
     spacing = typical_spacing(y, x)
     if noise is None:
-        level = None if electrons_per_unit is None else float(image.mean()) / electrons_per_unit
-        noise = noises.estimate_noise(image, level)
+        counted = None if electrons_per_unit is None else float(image.mean()) / electrons_per_unit
+        noise = noises.estimate_noise(image, counted)
     response, smooth = None, image
     if prefilter == "gaussian":
         width = 0.12 * spacing if filter_px is None else filter_px
@@ -101,19 +105,26 @@ def refine_positions(
         response = noises.wiener_response(image, noise)
         smooth = noises.filtered(image, response)
     smooth = -smooth if dark else smooth
+    reaching = response if prefilter == "wiener" and noise.variance > 0 else None
     fraction = 0.24 if method == "quadratic" else 0.40
     radius = max(2.0, fraction * spacing if radius_px is None else radius_px)
     fit = {"quadratic": _quadratic, "gaussian": _gaussian, "mass": _mass}[method]
     with np.errstate(all="ignore"):
-        found_y, found_x, covariance, found = fit(smooth, y, x, radius, _correlation(noise, response, radius))
-    scale = np.ones(len(y))
-    if (
-        electrons_per_unit is not None
-    ):  # the spectrum is of the mean level; counting noise follows the local one
-        local = noises.blurred(image, LOCAL * spacing)
-        inside = _nearest_pixel(local, found_y, found_x)
-        scale = np.clip(inside / max(float(image.mean()), 1e-300), 0.05, 20.0)
-    sigma = np.sqrt(covariance * scale[:, None])
+        found_y, found_x, covariance, found, weights = fit(
+            smooth, y, x, radius, _correlation(noise, response, radius)
+        )
+    scale = np.ones((len(y), 2))
+    # the spectrum is of the mean level; counting noise follows the local one
+    if electrons_per_unit is not None:
+        local: tuple[Doubles, Doubles]
+        if reaching is None:
+            local = (noises.blurred(image, LOCAL * spacing),) * 2
+        else:
+            local = local_level(image, noise, reaching, weights, spacing)
+        level = max(float(image.mean()), 1e-300)
+        inside = [_nearest_pixel(one, found_y, found_x) / level for one in local]
+        scale = np.clip(np.column_stack(inside), 0.05, 20.0)
+    sigma = np.sqrt(covariance * scale)
     good = found & np.isfinite(sigma).all(1)
     known = good & (noise.variance > 0)
     return Refined(
@@ -122,6 +133,7 @@ def refine_positions(
         np.where(known, sigma[:, 0], np.nan),
         np.where(known, sigma[:, 1], np.nan),
         good,
+        None if reaching is None else correlation_of(noise, reaching, weights, spacing),
     )
 
 
@@ -152,7 +164,7 @@ def cramer_rao(amplitude: float, sigma_noise: float) -> float:
 
 # ---------------------------------------------------------------- parts of the fits
 
-Fit = tuple[Doubles, Doubles, Doubles, npt.NDArray[np.bool_]]
+Fit = tuple[Doubles, Doubles, Doubles, npt.NDArray[np.bool_], Weights]
 
 
 def _finite(image: Doubles) -> Doubles:
@@ -233,7 +245,8 @@ def _quadratic(image: Doubles, y: Doubles, x: Doubles, radius: float, correlatio
     to_x = (c[:, 5, None] * rows_y - 2 * c[:, 4, None] * rows_x) / det[:, None]
     to_y = (c[:, 5, None] * rows_x - 2 * c[:, 3, None] * rows_y) / det[:, None]
     variance = np.column_stack([np.einsum("mi,ij,mj->m", t, slopes, t) for t in (to_y, to_x)])
-    return cy + oy, cx + ox, variance, found
+    usual = [np.median(t[found], axis=0) @ solve if found.any() else 0 * dy for t in (to_y, to_x)]
+    return cy + oy, cx + ox, variance, found, (dy, dx, usual[0], usual[1])
 
 
 def _mass(image: Doubles, y: Doubles, x: Doubles, radius: float, correlation: Doubles) -> Fit:
@@ -260,14 +273,15 @@ def _mass(image: Doubles, y: Doubles, x: Doubles, radius: float, correlation: Do
         # the window follows the mass it cuts off: a step of one falls short by what the window hides
         at_y, at_x = at_y + np.where(ok, move_y, 0.0), at_x + np.where(ok, move_x, 0.0)
     found = (mass > 0) & (np.hypot(at_y - y, at_x - x) <= radius)
-    parts = []
+    parts, usual = [], []
     rows, cols = np.rint(at_y), np.rint(at_x)
     for off, slope in ((off_y, np.gradient(image, axis=0)), (off_x, np.gradient(image, axis=1))):
         # how far the centre of a window moves when the image does: less than all, for the rim hides a part
         response = -(weight * off * _windows(slope, rows, cols, dy, dx)).sum(1)
         t = weight * off / response[:, None]
         parts.append(np.einsum("mi,ij,mj->m", t, covariance, t))
-    return at_y, at_x, np.column_stack(parts), found
+        usual.append(np.median(t[found], axis=0) if found.any() else 0 * dy)
+    return at_y, at_x, np.column_stack(parts), found, (dy, dx, usual[0], usual[1])
 
 
 def _gaussian(image: Doubles, y: Doubles, x: Doubles, radius: float, correlation: Doubles) -> Fit:
@@ -312,7 +326,8 @@ def _gaussian(image: Doubles, y: Doubles, x: Doubles, radius: float, correlation
     covariance = _pixel_covariance(correlation, dy, dx)
     variance = np.einsum("mip,pq,miq->mi", linear, covariance, linear)
     found = (p[:, 0] > 0) & (np.hypot(p[:, 1], p[:, 2]) <= ESCAPE * radius)
-    return cy + p[:, 1], cx + p[:, 2], variance, found
+    usual = np.median(linear[found], axis=0) if found.any() else np.zeros((2, len(dy)))
+    return cy + p[:, 1], cx + p[:, 2], variance, found, (dy, dx, usual[0], usual[1])
 
 
 def _gaussian_model(

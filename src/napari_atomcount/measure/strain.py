@@ -15,6 +15,7 @@ import pandas as pd
 
 from napari_atomcount.measure.deformation import Deformation, affine, polar, strain_errors
 from napari_atomcount.measure.matching import Match, check_points, match
+from napari_atomcount.measure.position_errors import Correlation
 from napari_atomcount.measure.strain_reference import (
     Reference,
     parse_reference,
@@ -61,6 +62,7 @@ def strain_table(
     frame: int = 0,
     max_rmsd: float = 0.15,
     min_matched: int = 3,
+    correlation: Correlation | None = None,
 ) -> StrainTable:
     """Measure the strain of the columns of one image.
 
@@ -80,6 +82,8 @@ def strain_table(
         Matches of a larger misfit are none, in units of the nearest distance.
     min_matched : int
         Matches of fewer neighbours are none.
+    correlation : Correlation, optional
+        Of the errors of two positions, as a Wiener filter leaves them; independent if not given.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def strain_table(
     )
     stretch, turn = polar(matrix @ np.linalg.inv(lattice))
     sigma_y, sigma_x = _position_errors(columns, fit, per_y, per_x)
-    errors = strain_errors(_aligned(fit, matrix), lattice, turn, sigma_x, sigma_y)
+    errors = strain_errors(_aligned(fit, matrix), lattice, turn, sigma_x, sigma_y, correlation, (y, x))
     exx, eyy, exy = stretch[:, 0, 0] - 1, stretch[:, 1, 1] - 1, stretch[:, 0, 1]
     good = np.isfinite(exx)
     site = columns["site_id"].to_numpy() if "site_id" in columns else np.full(len(y), -1)

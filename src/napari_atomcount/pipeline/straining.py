@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from napari_atomcount.measure.position_errors import Correlation
 from napari_atomcount.measure.refine import refine_positions, typical_spacing
 from napari_atomcount.measure.strain import StrainTable, strain_table
 from napari_atomcount.measure.strain_reference import Reference, parse_reference
@@ -30,6 +31,7 @@ class FrameStrain:
     frame: int
     strain: StrainTable
     positions: pd.DataFrame  # frame, site_id, y, x, y_sigma, x_sigma
+    correlation: Correlation | None = None  # of their errors
 
     @property
     def table(self) -> pd.DataFrame:
@@ -96,10 +98,9 @@ def strain_frames(
         own = columns[columns["frame"] == frame]
         if not len(own):
             continue
-        positions = refined_columns(movie.frame(frame), own, movie, settings)
-        yield FrameStrain(
-            frame, _measured(positions, structures, movie, settings, reference, frame), positions
-        )
+        positions, related = refined_columns(movie.frame(frame), own, movie, settings)
+        table = _measured(positions, structures, movie, settings, reference, frame, related)
+        yield FrameStrain(frame, table, positions, related)
 
 
 def _measured(
@@ -109,6 +110,7 @@ def _measured(
     settings: StrainSettings,
     reference: Reference,
     frame: int,
+    correlation: Correlation | None,
 ) -> StrainTable:
     try:
         return strain_table(
@@ -119,6 +121,7 @@ def _measured(
             frame=frame,
             max_rmsd=settings.max_rmsd,
             min_matched=settings.min_matched,
+            correlation=correlation,
         )
     except InputError as err:  # a frame without enough columns must not end the movie
         return StrainTable(tables.empty(tables.STRAIN), [f"no strain: {err}"])
@@ -129,7 +132,7 @@ def refined_columns(
     columns: pd.DataFrame,
     movie: Movie,
     settings: StrainSettings,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Correlation | None]:
     """Positions of one frame's columns, refined in the image; the network's where that fails.
 
     Parameters
@@ -145,9 +148,12 @@ def refined_columns(
 
     Returns
     -------
-    DataFrame
+    table : DataFrame
         frame, site_id, y, x, y_sigma, x_sigma; columns that became one are one.
+    correlation : Correlation or None
+        Of their errors, behind a Wiener filter.
     """
+    related = None
     kept = columns[["frame", "site_id", "y", "x", "y_sigma", "x_sigma"]].reset_index(drop=True)
     if settings.refine != "none" and len(kept) >= 2:
         values = np.asarray(image, dtype=np.float64)
@@ -166,9 +172,10 @@ def refined_columns(
         )
         near = np.hypot(r.y - y, r.x - x) < TOO_CLOSE * typical_spacing(y, x)
         good = r.found & near
+        related = r.correlation
         for name, new in (("y", r.y), ("x", r.x), ("y_sigma", r.y_sigma), ("x_sigma", r.x_sigma)):
             kept[name] = np.where(good, new, kept[name])
-    return one_each(kept)
+    return one_each(kept), related
 
 
 def dark_columns(image: Doubles, y: Doubles, x: Doubles) -> bool:
@@ -236,11 +243,13 @@ def measure_strain(
     total = int(columns["frame"].nunique())
     parts: list[pd.DataFrame] = []
     positions: list[pd.DataFrame] = []
+    related: Correlation | None = None
     said: dict[str, int] = {}
     say("strain", 0, total + 1)
     for done, part in enumerate(strain_frames(movie, columns, structures, own, None, cancelled), start=1):
         parts.append(part.table)
         positions.append(part.positions)
+        related = part.correlation or related
         for text in part.strain.warnings:
             said[text] = said.get(text, 0) + 1
         say("strain", done, total + 1)
@@ -248,7 +257,7 @@ def measure_strain(
         parts.append(parts[0].assign(frame=-1))
     elif positions:
         mean = average_positions(pd.concat(positions, ignore_index=True), analysis.drift, own.min_occurrence)
-        averaged = _measured(one_each(mean), structures, movie, own, reference, -1)
+        averaged = _measured(one_each(mean), structures, movie, own, reference, -1, related)
         parts.append(averaged.table)
         for text in averaged.warnings:
             said[f"time average: {text}"] = len(positions)

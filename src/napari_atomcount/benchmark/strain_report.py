@@ -90,7 +90,7 @@ def curves_figure(rows: pd.DataFrame) -> Figure:
                     facet,
                     f"{size:g} nm",
                     SIZE_COLOURS[size],
-                    0.1 * (float(str(size)) - 4),
+                    aside,
                 )
         axes[0, 0].set(xlabel="defocus (nm)", ylabel="planar error (%)", title="no tilt")
         for ax, facet in ((axes[0, 1], "{111}"), (axes[0, 2], "{100}")):

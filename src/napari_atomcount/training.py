@@ -111,8 +111,8 @@ def validate(
         output = run_network(net, batch.image.to(device)).cpu()
         for name, value in losses(recipe, output, batch).items():
             sums[name] = sums.get(name, 0.0) + value.item() / len(batches)
-        for name, value in at_centres(recipe, output, batch).items():
-            hits.setdefault(name, []).append(value)
+        for name, right in at_centres(recipe, output, batch).items():
+            hits.setdefault(name, []).append(right)
     net.train()
     sums["loss"] = sum(sums.values())
     joined = {name: np.concatenate(parts) for name, parts in hits.items()}

@@ -28,7 +28,7 @@ class UNetConfig(BaseModel):
     bottom: int = Field(0, ge=0, description="further, narrow residual blocks at the coarsest scale")
     context: int = Field(0, ge=0, description="channels of the context; 0 for none")
     context_window: int = Field(15, ge=1, description="side of the context's neighbourhood, coarsest px, odd")
-    optics: tuple[str, ...] = Field((), description="parameters of the image that the context learns to state")
+    optics: tuple[str, ...] = Field((), description="parameters of the image that the context states")
     labels: int = Field(1, ge=1, description="classes of columns")
     counts: int = Field(20, ge=0, description="largest count; 0 for a network that does not count")
 
@@ -55,6 +55,12 @@ class Residual(nn.Module):
         return F.relu(self.norm2(self.second(y)) + self.skip(x), inplace=True)
 
 
+def begin_at_zero(layer: nn.Module) -> None:
+    """Let a layer add nothing until it has learned something."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Narrow(nn.Module):
     """A residual block through a third of the channels, that sees farther: the identity at first."""
 
@@ -64,8 +70,7 @@ class Narrow(nn.Module):
         self.enter = nn.Conv2d(channels, narrow, 1)
         self.look = nn.Conv2d(narrow, narrow, 3, padding=2, dilation=2)
         self.leave = nn.Conv2d(narrow, channels, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        begin_at_zero(self.leave)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> the same."""
@@ -95,8 +100,7 @@ class Scaling(nn.Module):
     def __init__(self, context: int, channels: int) -> None:
         super().__init__()
         self.by = nn.Conv2d(context, 2 * channels, 1)
-        nn.init.zeros_(self.by.weight)
-        nn.init.zeros_(self.by.bias)
+        begin_at_zero(self.by)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """(B, channels, h, w) with a context (B, hidden, h / n, w / n) -> (B, channels, h, w)."""
@@ -155,7 +159,7 @@ class UNet(nn.Module):
         return self.with_optics(x)[0]
 
     def with_optics(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The heads, and what the context states of the optics: (B, parameters, coarsest h, w), if it does."""
+        """The heads, and the optics as the context states them, (B, parameters, coarsest h, w), or None."""
         x = self.stem(F.pixel_unshuffle(x, self.config.unshuffle))  # (B, w0, h, w)
         kept = []
         for i, stage in enumerate(self.down):

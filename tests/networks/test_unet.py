@@ -1,4 +1,4 @@
-"""Added parts of the network: they begin as the identity; the context does not see how much vacuum there is."""
+"""Added parts of the network begin as the identity; the context does not see how much vacuum is in view."""
 
 import pytest
 import torch

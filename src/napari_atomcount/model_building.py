@@ -44,6 +44,22 @@ class Peaks:
     log_p: NDArray[np.float64]  # (N, K), true peaks
     count: NDArray[np.int64]
     missed: int
+    label: NDArray[np.str_]  # class of each peak
+
+    def of(self, label: str) -> Peaks:
+        """The peaks of one class; what was missed stays that of all."""
+        own = self.label == label
+        hit = own[self.true]
+        log_p = self.log_p[hit] if len(self.log_p) else self.log_p
+        return Peaks(
+            self.evidence[own],
+            self.true[own],
+            self.z[hit],
+            log_p,
+            self.count[hit],
+            self.missed,
+            self.label[own],
+        )
 
 
 def build_model(
@@ -89,13 +105,14 @@ def build_model(
         name=recipe.name,
         materials=domain.materials,
         zone_axis=domain.zone_axis,
-        classes=["column"],
+        classes=list(recipe.classes),
         counts=recipe.network.counts > 0,
         max_count=recipe.network.counts,
         network=recipe.network.model_dump(mode="json"),
         pixel_size_nm=recipe.pixel_A / 10,
         normalisation="local beam level, Gaussian of 2.5 nm: I / level - 1",
         default_threshold=0.5,
+        peak_nm=recipe.peak_nm,
         calibration=RAW,
         domain=domain,
         recipe=recipe.model_dump(mode="json"),
@@ -185,7 +202,7 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         frame = batch.detected[0].numpy()
         maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
         peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
-        truth = batch.truth
+        truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A
         peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape)
         found.append(peaks)
@@ -196,14 +213,28 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
     score = table.score.to_numpy(float)
     raw = np.log(score / (1 - score))
     return Peaks(
-        raw, table.true.to_numpy(bool), hit.z.to_numpy(), log_p, hit.true_count.to_numpy(int), missed
+        raw,
+        table.true.to_numpy(bool),
+        hit.z.to_numpy(),
+        log_p,
+        hit.true_count.to_numpy(int),
+        missed,
+        table.label.to_numpy(str),
     )
 
 
 def compare(
     peaks: pd.DataFrame, truth: pd.DataFrame, radius: float, border: float, shape: tuple[int, ...]
 ) -> tuple[pd.DataFrame, int]:
-    """Match peaks and true columns one to one; return the judged peaks and the number of missed columns."""
+    """Match peaks and true columns of the same class one to one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The judged peaks with ``true``, ``true_count`` and ``z``.
+    int
+        The number of missed columns.
+    """
     peaks = peaks.assign(true=False, true_count=-1, z=np.nan)
     place = peaks[["y", "x"]].to_numpy(float)
     true = truth[["y", "x"]].to_numpy(float)
@@ -213,6 +244,7 @@ def compare(
     if len(place) and len(true):
         pairs = cKDTree(place).sparse_distance_matrix(cKDTree(true), radius, output_type="ndarray")
         cost = np.full((len(place), len(true)), 1e3)
+        pairs = pairs[peaks.label.to_numpy()[pairs["i"]] == truth.label.to_numpy()[pairs["j"]]]
         cost[pairs["i"], pairs["j"]] = pairs["v"] - 1e-3 * peaks.score.to_numpy()[pairs["i"]]
         row, column = linear_sum_assignment(cost)
         good = cost[row, column] < 1e2
@@ -228,9 +260,7 @@ def compare(
 
 
 def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
-    """Fit the probabilities of a network to held-out truth.
-
-    Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
+    """Fit the probabilities of a network to held-out truth, for each class where there are several.
 
     Returns
     -------
@@ -238,6 +268,29 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
         For the card.
     float
         The score threshold of the best F of β² = 1/2.
+    """
+    calibration, expected = fit_one(peaks)
+    names = np.unique(peaks.label)
+    if len(names) > 1:
+        for name in names:
+            calibration.by_label[str(name)], expected[peaks.label == name] = fit_one(peaks.of(name))
+    # F of β² = 1/2: a made-up column costs a paper more than a missed one
+    columns = peaks.true.sum() + peaks.missed
+    steps = np.linspace(0.2, 0.9, 71)
+    kept = [expected >= step for step in steps]
+    f_beta = [1.5 * peaks.true[k].sum() / max(1, k.sum() + 0.5 * columns) for k in kept]
+    return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)
+
+
+def fit_one(peaks: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
+    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
+
+    Returns
+    -------
+    Calibration
+        Of these peaks.
+    numpy.ndarray
+        Calibrated score of each peak.
     """
     order = np.argsort(peaks.evidence)
     evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
@@ -248,12 +301,6 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
     monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
-    expected = np.interp(evidence, x[keep], score[keep])
-    # F of β² = 1/2: a made-up column costs a paper more than a missed one
-    columns = true.sum() + peaks.missed
-    steps = np.linspace(0.2, 0.9, 71)
-    kept = [expected >= step for step in steps]
-    f_beta = [1.5 * true[k].sum() / max(1, k.sum() + 0.5 * columns) for k in kept]
     temperature = 1.0
     if peaks.log_p.size:
         which = np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
@@ -272,4 +319,4 @@ def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
         count_temperature=round(temperature, 4),
         sigma_factor=round(factor, 4),
     )
-    return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)
+    return calibration, np.interp(peaks.evidence, x[keep], score[keep])

@@ -55,16 +55,24 @@ class TrainingRecipe(Recipe):
 
     network: UNetConfig = UNetConfig()
     training: TrainingSettings = TrainingSettings()
+    peak_nm: float = Field(
+        0.085,
+        gt=0,
+        description="a column is the highest point of the map up to this distance along each axis",
+    )
     domain: Domain | None = Field(
         None, description="where the trained model may be used; needed for its card"
     )
 
     @model_validator(mode="after")
-    def _one_output_per_class(self) -> Self:
+    def _network_fits_images(self) -> Self:
         if self.network.labels != len(self.classes):
             raise ValueError(
                 f"the network has {self.network.labels} labels, but the recipe {len(self.classes)} classes"
             )
+        images = 1 if self.focal is None else self.focal.images
+        if self.network.frames != images:
+            raise ValueError(f"the network takes {self.network.frames} images, but the recipe makes {images}")
         if len(self.training.class_weights) not in (0, len(self.classes)):
             raise ValueError("class_weights must have one number for each of the recipe's classes")
         return self

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
-from scipy.special import logit, softmax
+from scipy.special import log_softmax, logit, softmax
 
 from napari_atomcount.records.maps import ProbabilityMaps
 
@@ -16,6 +19,15 @@ CLOSEST_NM = 0.085
 FAINTEST = -6.0
 
 
+class Trust(Protocol):
+    """How the numbers of one class of columns become probabilities."""
+
+    evidence: list[float]
+    score: list[float]
+    count_temperature: float
+    sigma_factor: float
+
+
 def find_columns(
     maps: ProbabilityMaps,
     evidence: NDArray[np.floating] | list[float],
@@ -23,6 +35,7 @@ def find_columns(
     threshold: float,
     count_temperature: float = 1.0,
     sigma_factor: float = 1.0,
+    by_label: Mapping[str, Trust] | None = None,
 ) -> pd.DataFrame:
     """Find the columns of one frame.
 
@@ -41,6 +54,8 @@ def find_columns(
         Divides the count logits, so that the stated probabilities come true.
     sigma_factor : float
         Multiplies the network's standard error.
+    by_label : mapping of str to Trust, optional
+        These four for single classes, where a class has its own.
 
     Returns
     -------
@@ -50,23 +65,30 @@ def find_columns(
     """
     top, left = 1, 1
     height = maps.column
-    radius = max(1, round(CLOSEST_NM / maps.pixel_size_nm))
+    radius = max(1, round(maps.peak_nm / maps.pixel_size_nm))
     peak = (
         (height == maximum_filter(height, size=2 * radius + 1, mode="nearest"))
         & (height > FAINTEST)
         & maps.observed
     )
     iy, ix = np.nonzero(peak)
-    raw = height[iy, ix]
+    kind, raw = named(maps, iy, ix)
     order = np.argsort(-raw, kind="stable")
-    iy, ix, raw = iy[order], ix[order], raw[order]
+    iy, ix, raw, kind = iy[order], ix[order], raw[order], kind[order]
     y, x = centres(maps, iy, ix)
     scores = calibrated(raw, evidence, score)
+    for own, trust in trusted(kind, maps, by_label):
+        scores[own] = calibrated(raw[own], trust.evidence, trust.score)
     keep = (scores >= threshold) & ~duplicates(y, x, CLOSEST_NM / maps.pixel_size_nm)
     inside = (y > -top + 0.5) & (x > -left + 0.5) & (y < height.shape[0] - 0.5) & (x < height.shape[1] - 0.5)
     keep &= inside
-    iy, ix, y, x, scores = iy[keep], ix[keep], y[keep], x[keep], scores[keep]
+    iy, ix, y, x, scores, kind = iy[keep], ix[keep], y[keep], x[keep], scores[keep], kind[keep]
     sigma = np.exp(maps.log_sigma[iy, ix]) * sigma_factor
+    p = count_probabilities(maps, iy, ix, count_temperature)
+    for own, trust in trusted(kind, maps, by_label):
+        sigma[own] *= trust.sigma_factor / sigma_factor
+        if p is not None:
+            p[own] = count_probabilities(maps, iy[own], ix[own], trust.count_temperature)
     file_y, file_x = maps.to_file(y, x)
     table = pd.DataFrame(
         {
@@ -75,10 +97,10 @@ def find_columns(
             "y_sigma": sigma * maps.scale[0],
             "x_sigma": sigma * maps.scale[1],
             "score": scores,
-            "label": labels(maps, iy, ix),
+            "label": [maps.classes[k] for k in kind],
         }
     )
-    return table.join(count_columns(count_probabilities(maps, iy, ix, count_temperature), len(table)))
+    return table.join(count_columns(p, len(table)))
 
 
 def calibrated(
@@ -132,11 +154,26 @@ def duplicates(y: NDArray[np.floating], x: NDArray[np.floating], distance: float
     return again
 
 
-def labels(maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]) -> list[str]:
-    """Most probable class of each peak."""
+def named(
+    maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Most probable class of each peak, and the log-odds that a column of this class is there."""
+    raw = maps.column[iy, ix]
     if maps.label_logits is None:
-        return [maps.classes[0]] * len(iy)
-    return [maps.classes[k] for k in maps.label_logits[:, iy, ix].argmax(0)]
+        return np.zeros(len(iy), np.int64), raw
+    ys, xs = core(iy, ix, maps.column.shape)
+    logits = (maps.label_logits[:, ys, xs] * core_weights(maps, ys, xs)).sum(1)  # (C, N)
+    log_p = log_softmax(logits, axis=0).max(0) - np.logaddexp(0, -raw)
+    odds = log_p - np.log(-np.expm1(np.minimum(log_p, -1e-7)))
+    return logits.argmax(0), odds.astype(np.float32)
+
+
+def trusted(
+    kind: NDArray[np.int64], maps: ProbabilityMaps, by_label: Mapping[str, Trust] | None
+) -> list[tuple[NDArray[np.bool_], Trust]]:
+    """Which peaks belong to each class that has a calibration of its own."""
+    given = by_label or {}
+    return [(kind == k, given[name]) for k, name in enumerate(maps.classes) if name in given]
 
 
 def count_probabilities(

@@ -45,6 +45,9 @@ class Calibration(BaseModel):
     score: list[float] = Field(description="share of true columns among such peaks")
     count_temperature: float = 1.0
     sigma_factor: float = Field(1.0, description="true standard error over the stated one")
+    by_label: dict[str, Calibration] = Field(
+        default={}, description="the same for each class of a model that has several"
+    )
 
 
 class ModelCard(BaseModel):
@@ -64,6 +67,11 @@ class ModelCard(BaseModel):
     pixel_size_nm: float = Field(gt=0, le=1, description="pixel size of the images that the network sees")
     normalisation: str
     default_threshold: float = Field(ge=0, le=1)
+    peak_nm: float = Field(
+        0.085,
+        gt=0,
+        description="a column is the highest point of the map up to this distance along each axis",
+    )
     calibration: Calibration
     domain: Domain
     scores: list[dict[str, Any]] = []

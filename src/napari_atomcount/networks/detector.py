@@ -183,6 +183,7 @@ class Detector:
             scale=(scale[0], scale[1]),
             pixel_size_nm=network_nm * factor,
             observed=observed,
+            peak_nm=self.card.peak_nm,
         )
 
     @property

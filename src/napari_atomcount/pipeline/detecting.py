@@ -150,6 +150,7 @@ def detect_frames(
             min(WEAK_SCORE, threshold),
             card.calibration.count_temperature,
             card.calibration.sigma_factor,
+            card.calibration.by_label,
         )
         found = found[area.holds(found["y"].to_numpy(), found["x"].to_numpy())]
         strong = (found["score"] >= threshold).to_numpy()

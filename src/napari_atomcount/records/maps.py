@@ -35,6 +35,8 @@ class ProbabilityMaps:
         Size of a map pixel, nm.
     observed : numpy.ndarray, shape (h, w), bool
         False where the frame holds nothing to judge by: masked, blank or broken pixels.
+    peak_nm : float
+        A column is the highest point of its surroundings up to this distance along each axis, nm.
     """
 
     column: FloatMap
@@ -46,6 +48,7 @@ class ProbabilityMaps:
     scale: tuple[float, float]
     pixel_size_nm: float
     observed: NDArray[np.bool_]
+    peak_nm: float = 0.085
 
     def to_file(self, y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map pixels -> pixels of the file."""

@@ -102,7 +102,9 @@ def examine(detector: Detector, image: Picture, index: int) -> Scored:
     """Detect in one test image and match with its truth."""
     card, c = detector.card, detector.card.calibration
     maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm))
-    found = find_columns(maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor)
+    found = find_columns(
+        maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
+    )
     shape = (image.frame.shape[0], image.frame.shape[1])
     return score_image(
         index, found, image.truth, image.missing, image.pixel_nm, shape, card.default_threshold

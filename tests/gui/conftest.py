@@ -200,8 +200,11 @@ class Desk:
 
 
 @pytest.fixture
-def real_desk(make_napari_viewer, qtbot) -> Desk:
+def real_desk(make_napari_viewer, qtbot, tmp_path_factory, monkeypatch) -> Desk:
     """The window with the dock, opened as napari opens a plugin's, with the bundled models."""
+    home = tmp_path_factory.mktemp("home")  # sessions and keys of the user who runs the tests stay theirs
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(1100, 700)
     _, dock = viewer.window.add_plugin_dock_widget("napari-atomcount", "Atom Count")

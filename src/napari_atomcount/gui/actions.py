@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,6 +15,7 @@ from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.records.errors import AtomcountError
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.replay import CorrectedColumns
 
 
 class Actions(QObject):
@@ -25,12 +27,15 @@ class Actions(QObject):
         A Movie was read.
     several_datasets(object, list)
         The path of a file and the names of its datasets: one must be chosen.
+    detected(object)
+        A job has ended that found columns; its Run.
     failed(str), noted(str)
         Sentences for the user.
     """
 
     opened = Signal(object)
     several_datasets = Signal(object, list)
+    detected = Signal(object)
     failed = Signal(str)
     noted = Signal(str)
 
@@ -40,6 +45,9 @@ class Actions(QObject):
         self.looker = jobs.JobRunner(self)  # looks at a few frames, whatever else runs
         self.looker.failed.connect(lambda text: model.set_domain([for_the_desk(text)]))
         self._follow_again = self._look_again = False
+        # Gives what a detection does first, in its thread.
+        self.at_start: Callable[[], Callable[[], None]] = lambda: lambda: None
+        self.replay: Callable[[Run], Callable[[], CorrectedColumns | None]] = lambda _run: lambda: None
 
     # -- movies ------------------------------------------------------------
     def open_movie(self, path: Path, dataset: str | None = None) -> None:
@@ -109,17 +117,19 @@ class Actions(QObject):
             return None
 
     def _detect(self, run: Run, frames: list[int], then_follow: bool) -> None:
-        model, movie = self.model, self.model.movie
-        assert movie is not None
-        settings, load = model.settings, model.load_detector
+        model, movie = self.model, self.model.ready_movie
+        settings, load, first = model.settings, model.load_detector, self.at_start()
 
         def steps(stop: Event):
-            return jobs.detection(movie, run.card, run.store, frames, settings, load, stop)
+            first()
+            yield from jobs.detection(movie, run.card, run.store, frames, settings, load, stop)
 
         def on_step(step: jobs.FrameDone) -> None:
             model.add_frame(run, step.frame, step.columns, step.observed, step.warnings)
 
         def on_end(complete: bool) -> None:
+            if model.is_current(run) and run.frames:
+                self.detected.emit(run)
             if complete and then_follow and run is model.run:
                 self.follow()
 
@@ -141,7 +151,7 @@ class Actions(QObject):
         run, movie, model = self.model.run, self.model.movie, self.model
         if run is None or movie is None or self.runner.busy:
             return
-        columns, settings = run.detected, model.settings
+        columns, settings, replay = run.detected, model.settings, self.replay(run)
 
         def on_end(_complete: bool) -> None:
             if self._follow_again:
@@ -149,7 +159,7 @@ class Actions(QObject):
                 self.follow()
 
         self.runner.start(
-            lambda _stop: jobs.following(movie, run.card, columns, run.store, settings),
+            lambda _stop: jobs.following(movie, run.card, columns, run.store, settings, replay),
             lambda step: model.set_analysis(run, step.value),
             on_end,
         )

@@ -18,7 +18,11 @@ from napari_atomcount.gui.jobs import JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
 from napari_atomcount.gui.network_section import NetworkSection
+from napari_atomcount.gui.review_desk import Reviewing
+from napari_atomcount.gui.session_follow import Refollower
+from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.gui.session_view import SessionView
 from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
@@ -45,9 +49,13 @@ class AtomCountDock(QWidget):
         self.model = SessionModel(parent=self)
         self.runner = JobRunner(self)
         self.commands = Actions(self.model, self.runner, self)
+        self.keeper = SessionKeeper(self.model, self)
+        self.refollower = Refollower(self.model, self.keeper, self)
         self.layers = ResultLayers(napari_viewer, self.model)
         self.trace = TracePanel()
         self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace, self)
+        self.session_view = SessionView(napari_viewer, self.keeper, self.layers, self.view, self)
+        self.reviewing = Reviewing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.link = ViewerLink(napari_viewer, self)
         self.destroyed.connect(partial(disconnect_all, self.link.connections))
         self.destroyed.connect(partial(stop_all, self.runner.stop_events))
@@ -56,6 +64,7 @@ class AtomCountDock(QWidget):
         self._closed = self._was_docked = False
         self._lay_out()
         self._wire_sections()
+        self._wire_session()
         self._wire_state()
         self.take_up_cards()
         self._take_up_movie()
@@ -65,7 +74,7 @@ class AtomCountDock(QWidget):
         inner.setObjectName("atomcount_sections")
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 4, 6, 4)
-        for section in (self.movie, self.network, self.time, self.export):
+        for section in (self.movie, self.network, self.reviewing.section, self.time, self.export):
             column.addWidget(section)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -119,6 +128,22 @@ class AtomCountDock(QWidget):
         self.link.movie_added.connect(self._on_movie_added)
         self.link.slider_moved.connect(self.view.on_slider)
         self.link.clicked.connect(self.view.on_click)
+
+    def _wire_session(self) -> None:
+        keeper, commands, model = self.keeper, self.commands, self.model
+        commands.detected.connect(keeper.keep_run)
+        commands.at_start = keeper.hash_in_job
+        commands.replay = keeper.replay
+        self.movie.calibration_edited.connect(lambda *_: keeper.note_calibration())
+        self.time.false_events_changed.connect(lambda _: keeper.note_settings())
+        keeper.failed.connect(show_error)
+        keeper.noted.connect(show_info)
+        keeper.changed.connect(self._update)
+        self.refollower.failed.connect(show_error)
+        model.edited.connect(lambda _frames: self.view.refresh_columns())
+        model.edited.connect(lambda _frames: self._update())
+        self.link.slider_moved.connect(self.reviewing.on_slider)
+        self.link.slider_moved.connect(self.session_view.on_slider)
 
     def take_up_cards(self) -> None:
         """List the models that are there and choose the first."""
@@ -198,6 +223,9 @@ class AtomCountDock(QWidget):
         model, busy = self.model, self.runner.busy
         run, movie = model.run, model.movie
         ready = movie is not None and model.card is not None and movie.calibration.pixel_size_nm is not None
+        ready = ready and self.keeper.settled
+        self.refollower.blocked = busy
+        self.reviewing.set_busy(busy)
         self.movie.set_busy(busy)
         self.network.set_state(
             has_movie=movie is not None,
@@ -230,6 +258,7 @@ class AtomCountDock(QWidget):
         super().showEvent(event)
         window = self.window()
         if isinstance(window, QMainWindow):
+            self.reviewing.attach(window)
             window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
             window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
 
@@ -248,8 +277,12 @@ class AtomCountDock(QWidget):
         if self._closed:
             return
         self._closed = True
+        self.reviewing.close()
+        self.session_view.close()
         self.link.close()
         self.runner.abandon()
+        self.refollower.close()
+        self.keeper.close()
         self.commands.looker.abandon()
         try:
             self.viewer.window.remove_dock_widget(self.trace)

@@ -14,11 +14,13 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_atomcount.records.analysis import Analysis
-from napari_atomcount.records.errors import AtomcountError
+from napari_atomcount.records.errors import AtomcountError, InputError
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.replay import CorrectedColumns
 from napari_atomcount.records.settings import AnalysisSettings
 
 if TYPE_CHECKING:
+    from napari_atomcount.io.session import Session
     from napari_atomcount.networks.card import ModelCard
     from napari_atomcount.pipeline import LogitStore
 
@@ -87,15 +89,38 @@ def looking(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> Iterat
 
 
 def following(
-    movie: Movie, card: ModelCard, columns: pd.DataFrame, store: LogitStore, settings: AnalysisSettings
+    movie: Movie,
+    card: ModelCard,
+    columns: pd.DataFrame,
+    store: LogitStore,
+    settings: AnalysisSettings,
+    replay: Callable[[], CorrectedColumns | None] = lambda: None,
 ) -> Iterator[Progress | Result]:
-    """From the columns of all frames to sites, occupancy and events."""
+    """From the columns of all frames to sites, occupancy and events; ``replay`` gives a person's edits."""
     from napari_atomcount import pipeline
 
     yield Progress("following the columns through time")
-    analysis = pipeline.follow(movie, columns, store, settings)
+    analysis = pipeline.follow(movie, columns, store, settings, corrected=replay())
     complete = len(store.frames) == movie.n_frames
     yield Result(pipeline.describe(analysis, movie, card, settings, command="napari", complete=complete))
+
+
+def keeping(
+    session: Session, analysis: Analysis | None, token: str, store: LogitStore, maps: Path | None
+) -> Iterator[Progress | Result]:
+    """Write the analysis of what held at ``token``, and the maps into the folder ``maps``: caches."""
+    yield Progress("keeping the results")
+    try:
+        if maps is not None:
+            store.save(maps)
+        if analysis is not None:
+            session.save_analysis(analysis, token)
+    except OSError as error:
+        raise InputError(
+            f"The results could not be kept in {session.folder} ({error.strerror or error}): the corrections "
+            "are safe, and the rest is computed again when the session is opened."
+        ) from error
+    yield Result(session.folder)
 
 
 def saving(analysis: Analysis, movie: Movie, folder: Path) -> Iterator[Progress | Result]:

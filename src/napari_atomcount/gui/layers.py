@@ -100,13 +100,21 @@ class ResultLayers:
         self.show_frame(0)
         self.viewer.reset_view()
 
-    def drop_results(self) -> None:
-        """Take our result layers out of the viewer."""
-        for role in list(self._layers):
+    def make(self, role: str, kind: str, data, **look) -> None:
+        """Make a layer of (y, x) that lies over every frame; it keeps the movie's scale, and goes with it."""
+        self._add(role, kind, data=data, **look, **self._geometry().keywords(2))
+
+    def drop(self, roles: tuple[str, ...]) -> None:
+        """Take some of our layers out of the viewer."""
+        for role in roles:
             layer = self.get(role)
             if layer is not None:
                 self.viewer.layers.remove(layer)
-        self._layers.clear()
+            self._layers.pop(role, None)
+
+    def drop_results(self) -> None:
+        """Take our result layers out of the viewer."""
+        self.drop(tuple(self._layers))
 
     def make_results(self) -> None:
         """Make the layers that are missing; those that are there keep what the user set."""

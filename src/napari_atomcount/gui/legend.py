@@ -25,6 +25,7 @@ class Legend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.overlay = "columns"
         self.max_count: int | None = None
+        self.with_edits = False
         self._with_probability = False
         self.setAccessibleName("legend")
 
@@ -43,7 +44,8 @@ class Legend(QWidget):
         self.overlay = overlay
         self.setToolTip(
             {
-                "columns": "Discs: number of atoms in the column. White ring: found with a score below 0.9.",
+                "columns": "Discs: number of atoms in the column. White ring: found with a score below "
+                "0.9. Hollow ring: corrected or added by hand.",
                 "occupancy": "The share of observed frames in which the site holds a column.",
                 "events": "Sites where columns came or went; an event's frame is the first in the new state.",
             }[overlay]
@@ -96,7 +98,15 @@ class Legend(QWidget):
             for number, colour in enumerate(palette.count_colours(self.max_count), start=1):
                 x = self._text(painter, self._disc(painter, x, y, colour), y, str(number), ink) - 2
             colour = palette.count_colours(self.max_count)[0]
-        self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
+        x = self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
+        if self.with_edits:
+            self._text(painter, self._hollow(painter, x + 4, y, colour), y, "edited", ink)
+
+    def _hollow(self, painter: QPainter, x: float, y: float, rgb: np.ndarray) -> float:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor.fromRgbF(*(float(c) for c in rgb[:3])), 3.5))
+        painter.drawEllipse(QRectF(x + 2, y - _CHIP / 2 + 2, _CHIP - 4, _CHIP - 4))
+        return x + _CHIP + 3
 
     def _paint_many_counts(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
         """A bar of blocks, a number at every fifth: discs would not fit."""

@@ -12,7 +12,7 @@ from napari_atomcount.records.analysis import Analysis
 DISC_NM = 0.15  # diameter of a column's disc
 SURE_SCORE = 0.9  # below it a column wears a thick white ring
 SELECTED_COLOUR = "#ff5470"
-_RING, _RIM = 0.25, 0.06  # border widths, in units of the size
+_RING, _RIM, _HOLLOW = 0.25, 0.06, 0.3  # border widths, in units of the size
 
 
 def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, **look) -> None:
@@ -44,16 +44,24 @@ def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, 
 
 
 def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> None:
-    """Columns (frame, y, x), coloured by count; a thick white ring around those of a low score."""
+    """Columns (frame, y, x), coloured by count.
+
+    A thick white ring around those of a low score; what a person corrected or added is a hollow ring.
+    """
     if columns is None or len(columns) == 0:
         set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
         return
     count = columns["count"].to_numpy(float)
     score = columns["score"].to_numpy(float)
     sure = score >= SURE_SCORE
+    face = count_faces(count, max_count)
     border = np.zeros((len(columns), 4))
     border[:, 3] = 1.0
     border[~sure] = 1.0
+    width = np.where(sure, _RIM, _RING)
+    edited = (columns["origin"] != "network").to_numpy()
+    border[edited], face[edited, 3] = face[edited], 0.0
+    width[edited] = _HOLLOW
     features = (
         columns[["column_id", "site_id", "score", "count", "count_prob"]].astype(float).reset_index(drop=True)
     )
@@ -61,9 +69,9 @@ def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> 
         layer,
         columns[["frame", "y", "x"]].to_numpy(float),
         features,
-        count_faces(count, max_count),
+        face,
         border_color=border,
-        border_width=np.where(sure, _RIM, _RING),
+        border_width=width,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,58 @@ import pandas as pd
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
-from napari_atomcount.records.settings import DetectSettings
+from napari_atomcount.records.preparation import Preparation
+from napari_atomcount.records.replay import CorrectedColumns
+from napari_atomcount.records.settings import AnalysisSettings, DetectSettings
 
 if TYPE_CHECKING:
     from napari_atomcount.pipeline import LogitStore
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the columns of a frame depend on beside the movie and the model."""
+
+    detect: dict[str, Any]
+    roi: tuple[int, int, int, int] | None
+    mask: str | None
+    hot_sigma: float | None
+    bad_frames: tuple[int, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: the settings of the detection, and the rest beside them."""
+        return {
+            **self.detect,
+            "roi": None if self.roi is None else list(self.roi),
+            "mask": self.mask,
+            "hot_sigma": self.hot_sigma,
+            "bad_frames": list(self.bad_frames),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Basis:
+        """What `as_json` made; what a run of another door does not say is its default."""
+        known = DetectSettings.model_fields
+        detect = DetectSettings(**{name: value for name, value in values.items() if name in known})
+        roi = values.get("roi")
+        return cls(
+            detect.model_dump(mode="json"),
+            None if roi is None else (roi[0], roi[1], roi[2], roi[3]),
+            values.get("mask"),
+            values.get("hot_sigma"),
+            tuple(values.get("bad_frames", ())),
+        )
+
+
+def basis_of(settings: AnalysisSettings, preparation: Preparation) -> Basis:
+    """The basis of columns that are found now."""
+    return Basis(
+        settings.detect.model_dump(mode="json"),
+        settings.roi,
+        None if settings.mask is None else str(settings.mask),
+        preparation.hot_sigma if preparation.hot_pixels else None,
+        preparation.bad_frames,
+    )
 
 
 @dataclass
@@ -27,8 +75,8 @@ class Run:
         Which movie, as the session model numbers them.
     card
         The model's card.
-    detect
-        Settings of the detection; other settings begin a new run.
+    basis
+        What its frames were made with (`basis_of`); another one begins a new run.
     pixel_size_nm
         (y, x) at which the network looked at the movie; another one begins a new run.
     n_frames
@@ -39,7 +87,7 @@ class Run:
 
     movie_key: int
     card: ModelCard
-    detect: DetectSettings
+    basis: Basis
     pixel_size_nm: tuple[float, float]
     n_frames: int
     store: LogitStore
@@ -48,6 +96,9 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     analysis: Analysis | None = None
     analysis_is_stale: bool = False
+    number: int = 0  # of the session's run; 0: not kept yet
+    corrected: CorrectedColumns | None = None
+    _kept: frozenset[int] = frozenset()
     _next_id: int = 0
     _table: pd.DataFrame | None = None
 
@@ -74,6 +125,36 @@ class Run:
         self._table = None
         self.analysis_is_stale = self.analysis is not None
 
+    def add_kept_frame(self, frame: int, columns: pd.DataFrame | None, observed: bool) -> None:
+        """Take a frame of a run that was kept, with the numbers that its columns have; None: it has none."""
+        self.frames[frame] = (
+            tables.empty(tables.COLUMNS) if columns is None else columns.reset_index(drop=True)
+        )
+        self.observed[frame] = observed
+        if columns is not None and len(columns):
+            self._next_id = max(self._next_id, int(columns["column_id"].max()) + 1)
+        self._table = None
+
+    def take_corrected(self, corrected: CorrectedColumns | None) -> None:
+        """Take up the columns with a person's edits, as the session has them; None: it has none."""
+        self.corrected = corrected
+        self._kept = frozenset(self.frames) if corrected is not None else frozenset()
+
+    def snapshot(self) -> Run:
+        """The run as it is now: frames that are added later do not join it."""
+        return replace(
+            self,
+            frames=dict(self.frames),
+            observed=dict(self.observed),
+            warnings=list(self.warnings),
+            store=self.store.restricted(self.frames),
+        )
+
+    @property
+    def can_follow(self) -> bool:
+        """Whether the network's maps of all frames are there, by which columns are followed."""
+        return set(self.store.frames.tolist()) >= set(self.frames)
+
     @property
     def analysis_warnings(self) -> list[str]:
         """What following the columns has to say, beyond what is said of the model and of single frames."""
@@ -90,10 +171,26 @@ class Run:
 
     @property
     def columns(self) -> pd.DataFrame:
-        """All columns so far, by frame; with their sites once the analysis knows them."""
+        """All columns so far with the edits, by frame; with their sites once the analysis knows them."""
         if self.analysis is not None and not self.analysis_is_stale:
             return self.analysis.columns
-        return self.detected
+        table = self.table
+        if self.analysis is None or not len(table):
+            return table
+        known = self.analysis.columns
+        site = pd.Series(known["site_id"].to_numpy(), index=known["column_id"].to_numpy())
+        return table.assign(site_id=site.reindex(table["column_id"]).fillna(-1).to_numpy(np.int64))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All columns so far with the edits, by frame, without sites."""
+        if self.corrected is None:
+            return self.detected
+        new = [self.frames[t] for t in sorted(self.frames) if t not in self._kept and len(self.frames[t])]
+        if not new:
+            return self.corrected.table
+        whole = pd.concat([self.corrected.table, *new], ignore_index=True)
+        return whole.sort_values("frame", kind="stable", ignore_index=True)
 
     @property
     def detected(self) -> pd.DataFrame:
@@ -104,12 +201,14 @@ class Run:
         return self._table
 
     def frame_columns(self, frame: int) -> pd.DataFrame:
-        """Columns of one frame, COLUMNS; empty where the frame was not run."""
+        """Columns of one frame with the edits, COLUMNS; empty where the frame was not run."""
+        if self.corrected is not None and frame in self._kept:
+            return self.corrected.frame_columns(frame)
         return self.frames.get(frame, tables.empty(tables.COLUMNS))
 
     def max_count(self) -> int | None:
         """The largest count found (at least 2): colours use their whole range; None: not counted."""
         if not self.card.counts:
             return None
-        highest = [int(table["count"].max()) for table in self.frames.values() if len(table)]
-        return max([2, *highest])
+        table = self.table
+        return max(2, int(table["count"].max())) if len(table) else 2

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from qtpy.QtCore import QObject, Signal
 
-from napari_atomcount.gui.run import Run
+from napari_atomcount.gui.run import Run, basis_of
 from napari_atomcount.networks.card import ModelCard, list_models
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.preparation import Preparation
 from napari_atomcount.records.settings import AnalysisSettings
 
 
@@ -41,8 +42,12 @@ class SessionModel(QObject):
         The shown run has new columns for this frame.
     analysis_changed()
         The shown run's sites, occupancy and events are new, or gone.
+    edited(object)
+        A person's edits of the shown run are others now, in these frames (tuple of int; None: in any).
     site_selected()
         ``site`` changed.
+    prepared()
+        ``preparation`` changed, or the part of the image that counts.
     """
 
     movie_changed = Signal()
@@ -52,7 +57,9 @@ class SessionModel(QObject):
     run_changed = Signal()
     frame_finished = Signal(int)
     analysis_changed = Signal()
+    edited = Signal(object)
     site_selected = Signal()
+    prepared = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -62,6 +69,7 @@ class SessionModel(QObject):
         self.domain: list[str] | None = None
         self.card: ModelCard | None = None
         self.settings = AnalysisSettings()
+        self.preparation = Preparation()
         self.runs: dict[str, Run] = {}
         self.site: int = -1
 
@@ -74,6 +82,8 @@ class SessionModel(QObject):
             run.store.close()
         self.runs = {}
         self.site = -1
+        self.preparation = Preparation()
+        self.settings = self.settings.model_copy(update={"roi": None, "mask": None})
         self.movie_changed.emit()
         self.run_changed.emit()
         self.analysis_changed.emit()
@@ -130,10 +140,11 @@ class SessionModel(QObject):
             pixel_size = self.movie.calibration.require_pixel_size()
             from napari_atomcount.pipeline import LogitStore
 
-            if run is not None:
+            if run is not None and not run.number:  # a run that the session keeps can be undone to
                 run.store.close()
             store = LogitStore(self.movie, self.card)
-            run = Run(self.movie_key, self.card, self.settings.detect, pixel_size, self.movie.n_frames, store)
+            basis = basis_of(self.settings, self.preparation)
+            run = Run(self.movie_key, self.card, basis, pixel_size, self.movie.n_frames, store)
             self.runs[card_key(self.card)] = run
             self.run_changed.emit()
             self.analysis_changed.emit()
@@ -143,7 +154,8 @@ class SessionModel(QObject):
     def can_continue(self, run: Run) -> bool:
         """Whether new frames may join a run: the same settings and pixel size."""
         pixel_size = None if self.movie is None else self.movie.calibration.pixel_size_nm
-        return run.detect == self.settings.detect and run.pixel_size_nm == pixel_size
+        basis = basis_of(self.settings, self.preparation)
+        return run.basis == basis and run.pixel_size_nm == pixel_size and run.can_follow
 
     def is_current(self, run: Run) -> bool:
         """Whether a run still belongs to the desk; a job that fills another one has been overtaken."""
@@ -157,6 +169,42 @@ class SessionModel(QObject):
             run.add_frame(frame, columns, observed, warnings)
             if run is self.run:
                 self.frame_finished.emit(frame)
+
+    def show_run(self, run: Run) -> None:
+        """Show a run that the session keeps in place of its model's one, and choose its model."""
+        self.runs[card_key(run.card)] = run
+        self.site = -1
+        if self.card is not run.card:
+            self.set_card(run.card)
+        else:
+            self.run_changed.emit()
+            self.analysis_changed.emit()
+            self.site_selected.emit()
+
+    def note_edits(self, frames: tuple[int, ...] | None) -> None:
+        """The edits of the shown run are others now; what was followed is out of date."""
+        if self.run is not None:
+            self.run.analysis_is_stale = self.run.analysis is not None
+            self.edited.emit(frames)
+
+    def prepare(self, preparation: Preparation, settings: AnalysisSettings) -> None:
+        """Change how the movie is made ready, and the part of it that counts."""
+        changed = (preparation, settings.roi, settings.mask) != (
+            self.preparation,
+            self.settings.roi,
+            self.settings.mask,
+        )
+        self.preparation, self.settings = preparation, settings
+        if changed:
+            self.prepared.emit()
+
+    @property
+    def ready_movie(self) -> Movie:
+        """The movie as the network sees it: prepared, a frame at a time."""
+        from napari_atomcount.pipeline.preparing import prepared
+
+        assert self.movie is not None
+        return prepared(self.movie, self.preparation)
 
     def set_analysis(self, run: Run, analysis: Analysis) -> None:
         """A job's sites, occupancy and events; dropped when the run has been replaced meanwhile."""

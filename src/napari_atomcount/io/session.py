@@ -199,15 +199,15 @@ class Session(SessionSteps):
         return (self.token, self.record) != before
 
     # -- the movie -----------------------------------------------------------
-    def movie_moved(self, movie: Movie) -> None:
-        """Remember where the movie lies now.
+    def movie_moved(self, movie: Movie, digest: str | None = None) -> None:
+        """Remember where the movie lies now; `digest` is its `content_hash`, where it is known already.
 
         Raises
         ------
         SessionError
             If it is another movie, or the session cannot be written.
         """
-        if not self.belongs_to(movie):
+        if (digest or movie.content_hash()) != self.record.source.sha256:
             raise SessionError(
                 f"{movie.name} is not the movie of {self.folder}: its pixels are different. Choose the right "
                 "file, or begin a new session."

@@ -166,12 +166,16 @@ class SessionSteps(SessionState):
 
         Those of other runs are removed first, because they are large.
         """
-        folder = self.folder / MAPS / f"{self.run:06d}"
+        folder = self.maps_of(self.run)
         if not self.read_only and (self.folder / MAPS).exists():
             for other in (self.folder / MAPS).iterdir():
                 if other != folder:
                     shutil.rmtree(other, ignore_errors=True)
         return folder
+
+    def maps_of(self, number: int) -> Path:
+        """Where a run's maps would lie; those of one run are kept."""
+        return self.folder / MAPS / f"{number:06d}"
 
     # -- inside ----------------------------------------------------------------
     def _add_step(self, kind: StepKind, value: dict[str, Any]) -> Change:

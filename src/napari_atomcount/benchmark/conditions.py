@@ -92,7 +92,7 @@ def table_conditions() -> list[Condition]:
 
 
 def curve_conditions() -> list[Condition]:
-    """The points of the curves against tilt, defocus and pixel size, at 1000 e/Å² and otherwise A."""
+    """The points of the curves against tilt, defocus, pixel size and Cs, at 1000 e/Å² and otherwise A."""
     dose = fixed(1000.0)
     points = [
         Condition(
@@ -127,4 +127,31 @@ def curve_conditions() -> list[Condition]:
         )
         for p in (0.08, 0.10, 0.12, 0.16, 0.20, 0.22, 0.25)
     ]
+    points += [
+        Condition(
+            name=f"cs-{name_of(c)}",
+            title=f"Cs {c:+g} µm",
+            optics=OPTICS_A | {"cs_um": fixed(c)},
+            dose_e_per_A2=dose,
+            axis="Cs",
+            at=c,
+        )
+        for c in (-20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 20.0)
+    ]
     return points
+
+
+def card_conditions() -> list[Condition]:
+    """Doses at other pixel sizes than A's: with the dose curve, what a model card interpolates in."""
+    return [
+        Condition(
+            name=f"A-{name_of(d)}-pixel-{name_of(p)}",
+            title=f"A, {name_of(d)} e/Å², {p:g} Å/px",
+            dose_e_per_A2=fixed(d),
+            pixel_A=fixed(p),
+            axis="dose and pixel size",
+            at=d,
+        )
+        for p in (0.10, 0.15, 0.25)
+        for d in (100.0, 310.0, 1000.0, 1e4)
+    ]

@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,10 @@ STREAM = 7_700_000
 MULTISLICE = MultisliceSettings(slice_A=1.4)
 #: Field of view of the training generator's particles, Å.
 OTHER_CELL_A = 51.2
+#: Atoms with few neighbours move more than the inner ones by this factor.
+SURFACE_MOTION = 1.2
+#: Over this width the wave of a small cell goes over into the vacuum of a larger one, Å.
+SEAM_A = 2.0
 
 
 def cache_folder() -> Path:
@@ -66,27 +71,36 @@ class ParticleSet(BaseModel):
 
     def particle(self, seed: int, index: int) -> tuple[WulffParticle, float]:
         """Atoms of particle number ``index``, and the thermal displacement to use, Å."""
-        rng = np.random.default_rng([STREAM, seed, index])
-        thermal = float(rng.uniform(*self.thermal_A))
-        if self.generator == "wulff":
-            settings = WulffSettings(
-                element=self.element,
-                diameter_A=self.diameter_A,
-                tilt_deg=self.tilt_deg,
-                missing=self.missing,
-                isolated=self.isolated,
-                relax_steps=self.relax_steps,
-            )
-            return wulff_particle(rng, settings), thermal
-        other = NanoparticleSettings(
-            elements={self.element: 1.0},
-            diameter_A=self.diameter_A,
-            tilt_deg=self.tilt_deg,
-            cell_A=OTHER_CELL_A,
-            relax=1.0,
-            relax_steps=self.relax_steps,
+        thermal = float(np.random.default_rng([STREAM, seed, index]).uniform(*self.thermal_A))
+        still = self.model_copy(update={"thermal_A": (0.0, 0.0), "pairs": 1})
+        return relaxed_particle(still.model_dump_json(), seed, index), thermal
+
+
+@lru_cache(maxsize=8)
+def relaxed_particle(particles: str, seed: int, index: int) -> WulffParticle:
+    """Atoms of a particle; kept for a while, since families that differ in their motion share them."""
+    family = ParticleSet.model_validate_json(particles)
+    rng = np.random.default_rng([STREAM, seed, index])
+    rng.uniform()  # the thermal displacement's draw
+    if family.generator == "wulff":
+        settings = WulffSettings(
+            element=family.element,
+            diameter_A=family.diameter_A,
+            tilt_deg=family.tilt_deg,
+            missing=family.missing,
+            isolated=family.isolated,
+            relax_steps=family.relax_steps,
         )
-        return WulffParticle(nanoparticle(rng, other), no_places(), []), thermal
+        return wulff_particle(rng, settings)
+    other = NanoparticleSettings(
+        elements={family.element: 1.0},
+        diameter_A=family.diameter_A,
+        tilt_deg=family.tilt_deg,
+        cell_A=OTHER_CELL_A,
+        relax=1.0,
+        relax_steps=family.relax_steps,
+    )
+    return WulffParticle(nanoparticle(rng, other), no_places(), [])
 
 
 def no_places() -> pd.DataFrame:
@@ -125,11 +139,8 @@ def scene(particles: ParticleSet, seed: int, index: int, cache: Path | None) -> 
             columns = columns.astype({"count": np.int64, "isolated": bool})
             missing = pd.DataFrame(stored["missing"], columns=["y_A", "x_A"])
             return Scene(stored["waves"], columns, missing, particles.cell_A)
-    particle, thermal = particles.particle(seed, index)
-    rng = np.random.default_rng([STREAM, seed, index, 1])
-    surface = 1.2 if particles.generator == "wulff" else 1.0
-    snapshots = thermal_pairs(particle.specimen, thermal, particles.pairs, rng, surface)
-    waves = np.stack([exit_wave(s.atoms, MULTISLICE) for s in snapshots])
+    particle, _ = particles.particle(seed, index)
+    waves = np.stack([exit_wave(s.atoms, MULTISLICE) for s in snapshots_of(particles, seed, index)])
     columns = particle.specimen.columns()
     columns["isolated"] = np.isin(columns.index, particle.isolated)
     columns = columns[["y_A", "x_A", "count", "isolated"]]
@@ -140,6 +151,16 @@ def scene(particles: ParticleSet, seed: int, index: int, cache: Path | None) -> 
         np.savez(temporary, waves=waves, columns=columns.to_numpy(float), missing=missing.to_numpy(float))
         temporary.replace(path)
     return Scene(waves, columns.reset_index(drop=True), missing, particles.cell_A)
+
+
+def snapshots_of(particles: ParticleSet, seed: int, index: int) -> list[Specimen]:
+    """The thermal snapshots whose images make up one exposure; one where nothing moves."""
+    particle, thermal = particles.particle(seed, index)
+    if not thermal:
+        return [particle.specimen]
+    rng = np.random.default_rng([STREAM, seed, index, 1])
+    surface = SURFACE_MOTION if particles.generator == "wulff" else 1.0
+    return thermal_pairs(particle.specimen, thermal, particles.pairs, rng, surface)
 
 
 def fixed(value: float) -> Uniform:
@@ -185,7 +206,9 @@ class Condition(BaseModel):
     dose_e_per_A2: Uniform
     pixel_A: Uniform = fixed(0.2)
     surroundings: Literal["vacuum", "film", "edge"] = "vacuum"
-    crop_nm: float | None = None
+    crop_nm: float | None = None  # side of a window through the particle
+    view_nm: float | None = None  # side of the field of view: cropped, or with more vacuum around
+    draws: str = ""  # conditions of one name here share their random optics, noise and places
     share: float = 1.0  # images for each particle of the set that is asked for
     axis: str = ""  # the curve that this condition is a point of
     at: float = float("nan")
@@ -208,9 +231,14 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
     base = scene(condition.particles, seed, index % number, cache)
     size = base.cell_A
     waves, columns, missing = base.waves, base.columns, base.missing
+    move = (0.0, 0.0)
     if condition.surroundings != "vacuum":
         waves, move = beside(condition, waves, columns, rng, seed, size, cache)
-        columns, missing = (t.assign(y_A=t.y_A + move[0], x_A=t.x_A + move[1]) for t in (columns, missing))
+    if condition.draws:
+        rng = np.random.default_rng([STREAM, seed, zlib.crc32(condition.draws.encode()), index])
+    if condition.view_nm is not None and 10 * condition.view_nm > size:
+        waves, move, size = in_more_vacuum(waves, size, 10 * condition.view_nm, rng)
+    columns, missing = (t.assign(y_A=t.y_A + move[0], x_A=t.x_A + move[1]) for t in (columns, missing))
     n = max(8, 2 * round(size / float(condition.pixel_A.draw(rng, 1)[0]) / 2))
     pixel_A = size / n
     microscope = {name: float(u.draw(rng, 1)[0]) for name, u in condition.optics.items()}
@@ -224,6 +252,11 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
         side = round(condition.crop_nm * 10 / pixel_A)
         top, left = (round(float(truth[k].mean() + rng.uniform(-0.25, 0.25) * side - side / 2)) for k in "yx")
         top, left = (int(np.clip(start, 0, n - side)) for start in (top, left))
+        frame = frame[top : top + side, left : left + side]
+        truth, gaps = (cut(t, top, left, side) for t in (truth, gaps))
+    elif condition.view_nm is not None and 10 * condition.view_nm < size:
+        side = round(condition.view_nm * 10 / pixel_A)
+        top, left = (int(np.clip(round(float(truth[k].mean() - side / 2)), 0, n - side)) for k in "yx")
         frame = frame[top : top + side, left : left + side]
         truth, gaps = (cut(t, top, left, side) for t in (truth, gaps))
     return Picture(frame, pixel_A / 10, truth, gaps, microscope | camera | {"pixel_A": pixel_A})
@@ -263,6 +296,39 @@ def beside(
     return together, (0.0, steps * size / n)
 
 
+def in_more_vacuum(
+    waves: ExitWave, size_A: float, wanted_A: float, rng: np.random.Generator
+) -> tuple[ExitWave, tuple[float, float], float]:
+    """Set the waves of a free particle into a larger empty field of view, at a random place.
+
+    The wave beside a particle is the beam's: the particle's own cell ends 4 Å beyond its atoms, and what is
+    left of their scattering there is blended into the beam.
+
+    Returns
+    -------
+    numpy.ndarray, shape (S, Y, X)
+        Waves of the larger field.
+    tuple of float
+        Shift (dy, dx) of the particle, Å.
+    float
+        Side of the field, Å.
+    """
+    n = waves.shape[-1]
+    pixel = size_A / n
+    large = 2 * round(wanted_A / pixel / 2)
+    from_border = np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) * pixel
+    seam = 0.5 - 0.5 * np.cos(np.pi * np.clip(from_border / SEAM_A, 0, 1))
+    weight = np.minimum(seam[:, None], seam[None, :]).astype(np.float32)
+    top, left = (int(k) for k in rng.integers(0, large - n + 1, 2))
+    out = np.empty((len(waves), large, large), np.complex64)
+    for one, wave in zip(out, waves, strict=True):
+        rim = np.concatenate([wave[0], wave[-1], wave[:, 0], wave[:, -1]])
+        beam = np.complex64(rim.mean() / abs(rim.mean()))
+        one[:] = beam
+        one[top : top + n, left : left + n] += weight * (wave - beam)
+    return out, (top * pixel, left * pixel), large * pixel
+
+
 def rolled(wave: ExitWave, dy: int, dx: int) -> NDArray[np.complex64]:
     """Shift a periodic wave (…, Y, X) by whole pixels."""
     return np.asarray(np.roll(wave, (int(dy), int(dx)), axis=(-2, -1)))
@@ -275,12 +341,15 @@ def prepare(
     cache: Path | None,
     tell: Callable[[str, int, int], None],
 ) -> None:
-    """Simulate all exit waves that conditions need; ``number`` of particles by the condition's name."""
-    wanted: dict[tuple[str, int], ParticleSet] = {}
+    """Simulate all exit waves that conditions need; ``number`` of particles by the condition's name.
+
+    Families that differ in their motion only stand beside each other: each particle is relaxed once.
+    """
+    wanted: dict[tuple[int, str], ParticleSet] = {}
     for condition in conditions:
         for index in range(number[condition.name]):
-            wanted[(condition.particles.model_dump_json(), index)] = condition.particles
-    for done, ((_, index), particles) in enumerate(wanted.items()):
+            wanted[(index, condition.particles.model_dump_json())] = condition.particles
+    for done, ((index, _), particles) in enumerate(sorted(wanted.items(), key=lambda item: item[0][0])):
         tell("exit waves", done, len(wanted))
         scene(particles, seed, index, cache)
     tell("exit waves", len(wanted), len(wanted))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial import cKDTree
 
 from napari_atomcount.measure.strain import strain_table
+from napari_atomcount.measure.templates import load_structure
+from napari_atomcount.pipeline.perfect_fcc import VIEWS, build_atoms, lattice_constant_nm, perfect_places
 from napari_atomcount.pipeline.strain_artefact import Conditions, zero_strain_artefact
 from napari_atomcount.pipeline.straining import load_structures, measure_strain, strain_frames
 from napari_atomcount.records import tables
@@ -152,7 +155,40 @@ def test_the_artefact_of_a_particle_without_strain():
     )
 
 
-def test_the_artefact_needs_fcc_columns_along_110():
+@pytest.mark.parametrize(("axis", "neighbours"), [("110", 6), ("100", 8), ("111", 6)])
+def test_the_perfect_crystal_under_columns_of_any_view(axis, neighbours):
+    """Places and heights make an fcc crystal: every inner atom has twelve neighbours at a/sqrt(2)."""
+    a, rng = 4.08, np.random.default_rng(1)
+    view = next(v for v in VIEWS if v.name == f"fcc{axis}")
+    h, k = (n.ravel() for n in np.meshgrid(np.arange(-6, 7), np.arange(-6, 7)))
+    flat = a * np.column_stack([(h * view.p + k * view.q).imag, (h * view.p + k * view.q).real])
+    turn = np.radians(33.0)
+    flat = 1.02 * flat @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    flat = flat + rng.normal(scale=0.05, size=flat.shape)
+    found, places, height, member = perfect_places(flat, a)
+    assert found.name == f"fcc{axis}"
+    assert len(member) > 0.95 * len(flat)
+    count = np.full(len(places), 12)
+    atoms = build_atoms(places, height * a, count, found.repeat * a, 60.0, Conditions())
+    positions = atoms.positions
+    middle = np.abs(positions - positions.mean(0)).max(1) < 5
+    near = cKDTree(positions).query_ball_point(positions[middle], a / np.sqrt(2) * 1.05)
+    assert middle.sum() > 5
+    assert {len(n) - 1 for n in near} == {12}
+    assert lattice_constant_nm([load_structure(f"fcc{axis}:0.392")], 9.9) == pytest.approx(0.392)
+
+
+def test_a_reference_region_follows_the_drift():
+    movie, analysis = made()
+    words = "region:40:88,40:88"
+    settings = SETTINGS.model_copy(update={"strain": SETTINGS.strain.model_copy(update={"reference": words})})
+    table = measure_strain(analysis, movie, settings).table
+    assert set(table.reference) == {"region 40:88,40:88"}
+    means = table[table.n_matched == 6].groupby("frame").exx.mean()
+    assert means.abs().max() < 2e-3
+
+
+def test_the_artefact_needs_fcc_columns():
     h, k = (n.ravel() for n in np.meshgrid(np.arange(8), np.arange(8)))
     square = pd.DataFrame({"y": 14.0 * h, "x": 14.0 * k})
     structures = load_structures(SETTINGS.strain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,28 @@ class Reference:
         y0, y1, x0, x1 in px.
     phase : str
         Name of a template.
+    stated : str
+        How the table names a region; its numbers if empty.
     """
 
     kind: str
     region: tuple[float, float, float, float] | None = None
     phase: str = ""
+    stated: str = ""
+
+    def moved(self, dy: float, dx: float) -> Reference:
+        """The reference in a frame whose specimen lies (dy, dx) px off: a region follows it."""
+        if self.region is None:
+            return self
+        y0, y1, x0, x1 = self.region
+        return replace(
+            self, region=(y0 + dy, y1 + dy, x0 + dx, x1 + dx), stated=self.stated or self._numbers()
+        )
+
+    def _numbers(self) -> str:
+        assert self.region is not None
+        y0, y1, x0, x1 = self.region
+        return f"region {y0:g}:{y1:g},{x0:g}:{x1:g}"
 
 
 def parse_reference(words: str) -> Reference:
@@ -129,7 +146,7 @@ def reference_lattice(
         assert reference.region is not None
         y0, y1, x0, x1 = reference.region
         inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1) & np.isfinite(planar)
-        words = f"region {y0:g}:{y1:g},{x0:g}:{x1:g}"
+        words = reference.stated or reference._numbers()
         lattice = np.array(identity)
         for s in np.unique(found.structure[found.structure >= 0]):
             own = inside & (found.structure == s)

@@ -16,12 +16,17 @@ import torch
 from ase import Atoms
 from ase.data import atomic_numbers, reference_states
 
-from napari_atomcount.measure.lattice import fit_lattices
 from napari_atomcount.measure.refine import refine_positions
 from napari_atomcount.measure.strain import strain_table
-from napari_atomcount.measure.templates import Doubles, Ints, Structure
+from napari_atomcount.measure.templates import Structure
 from napari_atomcount.physics import optics
 from napari_atomcount.physics.multislice import MultisliceSettings, exit_wave
+from napari_atomcount.pipeline.perfect_fcc import (
+    build_atoms,
+    guessed_counts,
+    lattice_constant_nm,
+    perfect_places,
+)
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.settings import StrainSettings
@@ -83,8 +88,8 @@ def zero_strain_artefact(
     Parameters
     ----------
     columns : DataFrame
-        y, x in px and count of one frame or of the time average, of an fcc particle along [110]; where
-        is missing or -1 the columns are taken to be as long as the particle is wide there.
+        y, x in px and count of one frame or of the time average, of an fcc particle along [100], [110] or
+        [111]; where the count is missing or -1 the columns are as long as the particle is wide there.
     calibration : Calibration
         With a pixel size.
     structures : list of Structure
@@ -116,17 +121,17 @@ def zero_strain_artefact(
         reference_states[atomic_numbers[conditions.element]] if conditions.element in atomic_numbers else None
     )
     if not state or state.get("symmetry") != "fcc":
-        raise InputError(f"The artefact simulation knows fcc metals in [110], not '{conditions.element}'.")
-    a = 10 * _lattice_nm(structures, float(state["a"]) / 10)
+        raise InputError(f"The artefact simulation knows fcc metals, not '{conditions.element}'.")
+    a = 10 * lattice_constant_nm(structures, float(state["a"]) / 10)
     flat = np.column_stack([columns["y"].to_numpy(float) * per_y, columns["x"].to_numpy(float) * per_x]) * 10
-    places, parity, member = perfect_places(flat, a)
+    view, places, height, member = perfect_places(flat, a)
     count = columns["count"].to_numpy()[member] if "count" in columns else np.full(len(member), -1)
-    count = np.where(count > 0, count, guessed_counts(places, a))
+    count = np.where(count > 0, count, guessed_counts(places, view.repeat * a))
     shift = places.min(0) - MARGIN_A
     size = float((places.max(0) - shift + MARGIN_A).max())
     pixels = 2 * int(np.ceil(size / (10 * min(per_y, per_x)) / 2))
     cell = pixels * 10 * min(per_y, per_x)
-    atoms = build_atoms(places - shift, parity, count, a, cell, conditions)
+    atoms = build_atoms(places - shift, height * a, count, view.repeat * a, cell, conditions)
     waves = [
         exit_wave(snapshot, MultisliceSettings(kv=conditions.kv), cache)
         for snapshot in phonons(atoms, conditions.thermal_A, seed)
@@ -183,97 +188,13 @@ def zero_strain_artefact(
     return result
 
 
-def _lattice_nm(structures: list[Structure], usual: float) -> float:
-    """Lattice constant of the first fcc [110] template with a size, nm."""
+def element_of(structures: list[Structure], usual: str) -> str:
+    """The element that a template names, like fcc110:Au; the usual one where none does."""
     for structure in structures:
-        for template in structure.templates:
-            if structure.unit_nm is not None and len(template.points) >= 6 and template.symmetry == 2:
-                return float(template.nearest * structure.unit_nm / np.sqrt(3 / 8))
+        word = structure.name.partition(":")[2]
+        if word in atomic_numbers:
+            return word
     return usual
-
-
-def perfect_places(flat: Doubles, a: float) -> tuple[Doubles, Doubles, Ints]:
-    """Perfect fcc [110] places of the columns of the largest lattice.
-
-    Parameters
-    ----------
-    flat : ndarray, shape (M, 2)
-        Columns (y, x), Å.
-    a : float
-        Lattice constant, Å.
-
-    Returns
-    -------
-    places : ndarray, shape (P, 2)
-        (y, x) on the unstrained lattice that lies best on the columns, Å.
-    parity : ndarray, shape (P,)
-        0 or 1: in which of the two layers along the beam the atoms lie.
-    member : ndarray of int, shape (P,)
-        Rows of ``flat``.
-
-    Raises
-    ------
-    InputError
-        If the lattice is not that of fcc in [110].
-    """
-    lattices = fit_lattices(flat)
-    if not lattices:
-        raise InputError("The columns make no lattice: the artefact simulation needs a crystal.")
-    lattice = max(lattices, key=lambda one: len(one.member))
-    # vectors of the rectangular cell: [1-10]/2 along x and [001] along y, in units of the primitive ones
-    options = [(h, k) for h in range(-2, 3) for k in range(-2, 3) if (h, k) > (0, 0)]
-    vectors = {hk: hk[0] * lattice.a + hk[1] * lattice.b for hk in options}
-    short, long = a / np.sqrt(2), a
-    best = min(
-        ((p, q) for p in options for q in options if p[0] * q[1] - p[1] * q[0] in (2, -2)),
-        key=lambda pq: (
-            abs(np.hypot(*vectors[pq[0]]) / short - 1)
-            + abs(np.hypot(*vectors[pq[1]]) / long - 1)
-            + abs(vectors[pq[0]] @ vectors[pq[1]]) / (short * long)
-        ),
-    )
-    u, v = vectors[best[0]], vectors[best[1]]
-    misfit = abs(np.hypot(*u) / short - 1) + abs(np.hypot(*v) / long - 1) + abs(u @ v) / (short * long)
-    if misfit > 0.3:
-        raise InputError(
-            "The columns are not those of an fcc metal in [110]: no artefact simulation is possible."
-        )
-    index = lattice.hk @ np.linalg.inv(np.array(best, dtype=float))  # half-integers along u and v
-    half = np.rint(2 * index)
-    ideal = half / 2 * [short, long]
-    middle, target = ideal.mean(0), flat[lattice.member].mean(0)
-    cross = (ideal - middle).T @ (flat[lattice.member] - target)
-    left, _, right = np.linalg.svd(cross)  # best rotation, mirrored or not
-    places: Doubles = np.asarray((ideal - middle) @ (left @ right) + target, dtype=np.float64)
-    return places, np.asarray(np.mod(half[:, 0], 2), dtype=np.float64), lattice.member
-
-
-def guessed_counts(places: Doubles, a: float) -> Doubles:
-    """Atoms of each column of a particle that is as thick as it is wide, a ball."""
-    radius = np.hypot(*(places - places.mean(0)).T)
-    outer = radius.max() + a / 2
-    depth = 2 * np.sqrt(np.maximum(outer**2 - radius**2, 0))
-    return np.asarray(np.maximum(1, np.rint(depth / (a / np.sqrt(2)))), dtype=np.float64)
-
-
-def build_atoms(
-    places: Doubles, parity: Doubles, count: Doubles, a: float, cell: float, conditions: Conditions
-) -> Atoms:
-    """Columns of atoms along the beam, tilted."""
-    step = a / np.sqrt(2)
-    parts = []
-    for (y, x), odd, n in zip(places, parity, count.astype(int), strict=True):
-        first = np.floor(-(n - 1) / 2) + 0.5 * odd
-        parts.append(np.column_stack([np.full(n, x), np.full(n, y), (first + np.arange(n)) * step]))
-    atoms = Atoms(conditions.element * int(count.astype(int).sum()), positions=np.concatenate(parts))
-    angle = np.radians(conditions.tilt_direction_deg)
-    centre = atoms.positions.mean(0)
-    atoms.rotate(conditions.tilt_deg, (np.cos(angle), -np.sin(angle), 0.0), center=centre)
-    thickness = float(np.ptp(atoms.positions[:, 2])) + 6.0
-    atoms.set_cell([cell, cell, thickness])
-    atoms.pbc = True
-    atoms.positions[:, 2] += thickness / 2 - (atoms.positions[:, 2].max() + atoms.positions[:, 2].min()) / 2
-    return atoms
 
 
 def phonons(atoms: Atoms, sigma_A: float, seed: int, pairs: int = 2) -> list[Atoms]:

@@ -67,6 +67,7 @@ def strain_frames(
     settings: StrainSettings,
     frames: Sequence[int] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    drift: pd.DataFrame | None = None,
 ) -> Iterator[FrameStrain]:
     """Measure the strain of one frame after the other.
 
@@ -84,6 +85,8 @@ def strain_frames(
         Which frames; all that have columns if not given.
     cancelled : callable, optional
         Asked before each frame; True ends the iteration.
+    drift : DataFrame, optional
+        DRIFT: a reference region is given in frame 0 and follows the specimen.
 
     Yields
     ------
@@ -99,8 +102,17 @@ def strain_frames(
         if not len(own):
             continue
         positions, related = refined_columns(movie.frame(frame), own, movie, settings)
-        table = _measured(positions, structures, movie, settings, reference, frame, related)
+        here = reference.moved(*_drift_of(drift, frame))
+        table = _measured(positions, structures, movie, settings, here, frame, related)
         yield FrameStrain(frame, table, positions, related)
+
+
+def _drift_of(drift: pd.DataFrame | None, frame: int) -> tuple[float, float]:
+    """(dy, dx) px of a frame, 0 where it is not known."""
+    if drift is None or not len(drift):
+        return 0.0, 0.0
+    own = drift.loc[drift["frame"] == frame, ["dy", "dx"]].to_numpy(float)
+    return (float(own[0, 0]), float(own[0, 1])) if len(own) and np.isfinite(own[0]).all() else (0.0, 0.0)
 
 
 def _measured(
@@ -237,34 +249,74 @@ def measure_strain(
     """
     own = settings.strain
     structures = load_structures(own, settings.material)
-    reference = parse_reference(own.reference)
     say = progress or (lambda _stage, _done, _total: None)
-    columns = analysis.columns
-    total = int(columns["frame"].nunique())
-    parts: list[pd.DataFrame] = []
+    total = int(analysis.columns["frame"].nunique())
+    parts: list[FrameStrain] = []
+    say("strain", 0, total + 1)
+    for part in strain_movie(movie, analysis.columns, analysis.drift, structures, own, cancelled=cancelled):
+        parts.append(part)
+        say("strain", total + 1 if part.frame < 0 else len(parts), total + 1)
+    return together(parts)
+
+
+def strain_movie(
+    movie: Movie,
+    columns: pd.DataFrame,
+    drift: pd.DataFrame,
+    structures: Sequence[Structure],
+    settings: StrainSettings,
+    frames: Sequence[int] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[FrameStrain]:
+    """Measure the strain of one frame after the other, then of the time average, which is frame -1.
+
+    Parameters
+    ----------
+    movie, columns, structures, settings, frames, cancelled
+        As in :func:`strain_frames`.
+    drift : DataFrame
+        DRIFT of those frames: the average is made in the coordinates of frame 0, where a reference region is
+        given, too.
+
+    Yields
+    ------
+    FrameStrain
+        Of a single frame, its average is the frame itself.
+    """
     positions: list[pd.DataFrame] = []
     related: Correlation | None = None
-    said: dict[str, int] = {}
-    say("strain", 0, total + 1)
-    for done, part in enumerate(strain_frames(movie, columns, structures, own, None, cancelled), start=1):
-        parts.append(part.table)
-        positions.append(part.positions)
-        related = part.correlation or related
-        for text in part.strain.warnings:
-            said[text] = said.get(text, 0) + 1
-        say("strain", done, total + 1)
+    last: FrameStrain | None = None
+    for last in strain_frames(movie, columns, structures, settings, frames, cancelled, drift):
+        positions.append(last.positions)
+        related = last.correlation or related
+        yield last
+    if last is None:
+        return
     if len(positions) == 1:
-        parts.append(parts[0].assign(frame=-1))
-    elif positions:
-        mean = average_positions(pd.concat(positions, ignore_index=True), analysis.drift, own.min_occurrence)
-        averaged = _measured(one_each(mean), structures, movie, own, reference, -1, related)
-        parts.append(averaged.table)
-        for text in averaged.warnings:
-            said[f"time average: {text}"] = len(positions)
-    say("strain", total + 1, total + 1)
-    filled = [p for p in parts if len(p)]
+        again = StrainTable(last.table.assign(frame=-1), [], last.strain.match, last.strain.structures)
+        yield FrameStrain(-1, again, last.positions, related)
+        return
+    mean = one_each(
+        average_positions(pd.concat(positions, ignore_index=True), drift, settings.min_occurrence)
+    )
+    reference = parse_reference(settings.reference)
+    table = _measured(mean, structures, movie, settings, reference, -1, related)
+    yield FrameStrain(-1, table, mean, related)
+
+
+def together(parts: Sequence[FrameStrain]) -> MovieStrain:
+    """One table of all frames and their average, each warning once."""
+    said: dict[str, int] = {}
+    frames = sum(part.frame >= 0 for part in parts)
+    for part in parts:
+        for text in part.strain.warnings:
+            if part.frame < 0:
+                said[f"time average: {text}"] = frames
+            else:
+                said[text] = said.get(text, 0) + 1
+    filled = [part.table for part in parts if len(part.table)]
     table = pd.concat(filled, ignore_index=True) if filled else tables.empty(tables.STRAIN)
-    return MovieStrain(tables.validate(table, tables.STRAIN), gathered(said, len(positions)))
+    return MovieStrain(tables.validate(table, tables.STRAIN), gathered(said, frames))
 
 
 def gathered(said: dict[str, int], frames: int) -> list[str]:

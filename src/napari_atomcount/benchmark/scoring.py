@@ -44,11 +44,14 @@ def match(found: Doubles, truth: Doubles, radius: float) -> tuple[Indices, Indic
     if not len(found) or not len(truth):
         return nothing, nothing
     near = cKDTree(found).sparse_distance_matrix(cKDTree(truth), radius, output_type="ndarray")
-    cost = np.full((len(found), len(truth)), 1e3)
-    cost[near["i"], near["j"]] = near["v"] / radius
+    # points without a partner in reach cannot change the pairs of the others
+    i, row = np.unique(near["i"], return_inverse=True)
+    j, col = np.unique(near["j"], return_inverse=True)
+    cost = np.full((len(i), len(j)), 1e3)
+    cost[row, col] = near["v"] / radius
     rows, cols = linear_sum_assignment(cost)
     real = cost[rows, cols] < 1e2
-    return rows[real].astype(np.int64), cols[real].astype(np.int64)
+    return i[rows[real]].astype(np.int64), j[cols[real]].astype(np.int64)
 
 
 def match_in_turn(

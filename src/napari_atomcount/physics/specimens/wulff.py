@@ -282,11 +282,15 @@ def thermal_pairs(
     bond = 2.6 * covalent_radii[specimen.atoms.numbers].max()
     near = np.array([len(n) - 1 for n in cKDTree(place).query_ball_point(place, bond)])
     sigma = sigma_A * np.where(near < 10, surface, 1.0)[:, None]
+    if specimen.motion is not None:
+        sigma = sigma * specimen.motion[:, None]
     snapshots = []
     for _ in range(pairs):
         move = rng.normal(size=place.shape) * sigma
         for sign in (1.0, -1.0):
             atoms = specimen.atoms.copy()
             atoms.positions += sign * move
-            snapshots.append(Specimen(atoms, specimen.column, specimen.notes))
+            snapshots.append(
+                Specimen(atoms, specimen.column, specimen.notes, specimen.label, specimen.motion)
+            )
     return snapshots

@@ -20,7 +20,7 @@ from napari_atomcount.training_recipe import TrainingRecipe
 class Batch:
     """Normalised images and the truth as dense maps."""
 
-    image: Tensor  # (B, 1, Y, X)
+    image: Tensor  # (B, 1, Y, X), or as many as a focal series has
     heat: Tensor  # (B, h, w), 0…1
     core: Tensor  # (B, h, w), weight of the count and position losses
     count: Tensor  # (B, h, w), int: 1…K at the core of a column, 0 elsewhere
@@ -39,24 +39,25 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     t = recipe.training
     scenes = [bank.scene(rng, snapshots=t.snapshots) for _ in range(size)]
     images = expose(recipe, scenes, rng)
-    detected = images.detected
+    detected = images.detected if recipe.focal else images.detected[:, None]  # (B, K, Y, X)
     n = detected.shape[-1]
     # now and then a small field of view, with little vacuum or none: the beam level must not be needed
     side = t.crop if rng.random() < 0.75 else t.crop * rng.uniform(0.45, 0.8)
     crop = int(min(side, n)) // recipe.network.stride * recipe.network.stride
     corner = rng.integers(0, n - crop + 1, 2)
-    window = detected[:, corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
+    window = detected[..., corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
     empty = np.array([len(scene.count) == 0 for scene in scenes])
-    window = window * torch.from_numpy(thickness(rng, size, crop, empty & (rng.random(size) < 0.6)))
+    thick = thickness(rng, size, crop, empty & (rng.random(size) < 0.6))
+    window = window * torch.from_numpy(thick)[:, None]
     # the network is told the recipe's pixel size even where the true one differs: calibrations do
-    x = normalise(window, recipe.pixel_A)
+    x = normalise(window.flatten(0, 1), recipe.pixel_A).unflatten(0, window.shape[:2])
     factor = np.exp(rng.normal(0, t.contrast_jitter, size))
     # images without a particle are stretched as other programs do it: strong contrast is no column
     factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
-    x = x * torch.from_numpy(factor[:, None, None].astype(np.float32))
+    x = x * torch.from_numpy(factor[:, None, None, None].astype(np.float32))
     maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
     dense = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
-    return Batch(x[:, None], *dense, optics_targets(recipe, images))
+    return Batch(x, *dense, optics_targets(recipe, images))
 
 
 def optics_targets(recipe: TrainingRecipe, images: Images) -> Tensor:

@@ -86,11 +86,17 @@ def freeze_norm(net: UNet) -> None:
 def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
     """Take over a parent's weights; layers that only this network has keep their start, the identity.
 
+    A network of several images may begin from one of a single image: its first layer is spread over them.
+
     Raises
     ------
     InputError
         If the parent has layers that this network lacks, or of another shape.
     """
+    stem, frames = weights.get("stem.weight"), net.config.frames
+    if stem is not None and stem.shape[1] * frames == net.stem.weight.shape[1]:
+        # each image of a series gives what the parent's only one gave, all together as much
+        weights = weights | {"stem.weight": stem.repeat(1, frames, 1, 1) / frames}
     try:
         unknown = net.load_state_dict(weights, strict=False).unexpected_keys
     except RuntimeError as error:

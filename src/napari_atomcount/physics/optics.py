@@ -135,18 +135,29 @@ def ideal_image(
     torch.Tensor, shape (B, Y', X'), float32
         Intensity; 1 is the beam without specimen.
     """
-    spectrum = torch.fft.fft2(waves)
-    # |ψ|² holds twice the wave's frequencies: this grid keeps what folds back outside the wanted band
-    fine = tuple(
-        _even(max(n, math.ceil(0.75 * (n + m)))) for n, m in zip(waves.shape[-2:], shape, strict=True)
-    )
     function = transfer(*frequencies(waves.shape[-2:], extent_A, waves.device), kv, optics)
+    return intensity(torch.fft.fft2(waves), function, shape)
+
+
+def intensity(spectrum: Tensor, function: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Mean over snapshots of |ψ0 T|² on a grid of its own.
+
+    Parameters
+    ----------
+    spectrum : torch.Tensor, shape (B, S, Y, X), complex
+        Fourier transforms of the exit waves.
+    function : torch.Tensor, shape (B, Y, X), complex
+        The transfer function, from :func:`transfer`.
+    shape : tuple of int
+        (Y', X') of the image.
+    """
+    old = spectrum.shape[-2:]
+    # |ψ|² holds twice the wave's frequencies: this grid keeps what folds back outside the wanted band
+    fine = tuple(_even(max(n, math.ceil(0.75 * (n + m)))) for n, m in zip(old, shape, strict=True))
     spectrum = fourier_crop(spectrum * function[:, None], (fine[0], fine[1]))
-    scale = (fine[0] * fine[1]) / (waves.shape[-2] * waves.shape[-1])
-    intensity: Tensor = (torch.fft.ifft2(spectrum) * scale).abs().square().mean(1)
-    if fine == tuple(shape):
-        return intensity
-    return resample(intensity, shape)
+    scale = (fine[0] * fine[1]) / (old[0] * old[1])
+    squared: Tensor = (torch.fft.ifft2(spectrum) * scale).abs().square().mean(1)
+    return squared if fine == tuple(shape) else resample(squared, shape)
 
 
 def _even(n: int) -> int:

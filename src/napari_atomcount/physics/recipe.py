@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from napari_atomcount.physics import optics
+from napari_atomcount.physics.focal import Exposure, FocalSeries, exposed
 from napari_atomcount.physics.multislice import ExitWave, MultisliceSettings, exit_wave
 from napari_atomcount.physics.specimens import Specimen
 from napari_atomcount.physics.specimens.ceria import CeriaSettings, ceria
@@ -108,6 +109,7 @@ class Recipe(BaseModel):
     multislice: MultisliceSettings = MultisliceSettings()
     surroundings: Surroundings = Surroundings()
     regimes: list[Regime]
+    focal: FocalSeries | None = Field(None, description="images of a series, where one is taken")
     detector: Detector
     pixel_A: float = Field(0.2, gt=0, description="sampling of the images, Å/px")
     pixel_jitter: float = Field(
@@ -304,12 +306,13 @@ def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[n
 class Images:
     """A batch of simulated images with their truth, and the parameters that made them."""
 
-    detected: Tensor  # (B, Y, X) electrons per pixel
-    ideal: Tensor  # (B, Y, X)
-    truth: pd.DataFrame  # frame, y, x in pixels of the image, count, label (number of the class)
+    detected: Tensor  # (B, Y, X) electrons per pixel; (B, K, Y, X) for focal series
+    ideal: Tensor  # the same shape
+    truth: pd.DataFrame  # frame, y, x in pixels of the (first) image, count, label (number of the class)
     pixel_A: float
     optics: dict[str, NDArray[np.float64]]
     detector: dict[str, NDArray[np.float64]]
+    series: Exposure | None = None
 
 
 def expose(
@@ -342,9 +345,18 @@ def expose(
         microscope["defocus_nm"] *= np.where(empty, rng.uniform(1, 4, len(scenes)), 1)
     waves = torch.from_numpy(np.stack([scene.waves for scene in scenes]))
     extent = (size, size)
-    ideal = optics.ideal_image(waves, extent, recipe.multislice.kv, microscope, (n, n))
-    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    detected = optics.detected_image(ideal, extent, camera, noise)
+    series = None
+    if recipe.focal is None:
+        ideal = optics.ideal_image(waves, extent, recipe.multislice.kv, microscope, (n, n))
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        detected = optics.detected_image(ideal, extent, camera, noise)
+    else:
+        defocus = recipe.focal.defocus_nm(microscope["defocus_nm"], rng)
+        shift = recipe.focal.shift_A(len(scenes), rng)
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        kv = recipe.multislice.kv
+        series = exposed(waves, extent, kv, microscope, camera, (n, n), defocus, shift, noise)
+        ideal, detected = series.ideal, series.detected
     truth = pd.concat(
         [
             pd.DataFrame(
@@ -360,7 +372,7 @@ def expose(
         ],
         ignore_index=True,
     )
-    return Images(detected, ideal, truth, pixel_A, microscope, camera)
+    return Images(detected, ideal, truth, pixel_A, microscope, camera, series)
 
 
 def simulate(recipe: Recipe, n: int, seed: int, cache: Path | None = None) -> Iterator[Images]:

@@ -160,7 +160,7 @@ class Actions(QObject):
 
         self.runner.start(
             lambda _stop: jobs.following(movie, run.card, columns, run.store, settings, replay),
-            lambda step: model.set_analysis(run, step.value),
+            lambda step: model.set_followed(run, step.value),
             on_end,
         )
 

@@ -19,6 +19,7 @@ from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
 from napari_atomcount.gui.network_section import NetworkSection
 from napari_atomcount.gui.review_desk import Reviewing
+from napari_atomcount.gui.session_desk import SessionDesk
 from napari_atomcount.gui.session_follow import Refollower
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
@@ -54,6 +55,7 @@ class AtomCountDock(QWidget):
         self.layers = ResultLayers(napari_viewer, self.model)
         self.trace = TracePanel()
         self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace, self)
+        self.session_desk = SessionDesk(self.keeper, self.layers, self)
         self.session_view = SessionView(napari_viewer, self.keeper, self.layers, self.view, self)
         self.reviewing = Reviewing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.link = ViewerLink(napari_viewer, self)
@@ -130,6 +132,11 @@ class AtomCountDock(QWidget):
         self.link.clicked.connect(self.view.on_click)
 
     def _wire_session(self) -> None:
+        session = self.session_desk
+        self.movie.body.addWidget(session.panel)
+        session.movie_wanted.connect(self._open)
+        session.failed.connect(show_error)
+        session.noted.connect(show_info)
         keeper, commands, model = self.keeper, self.commands, self.model
         commands.detected.connect(keeper.keep_run)
         commands.at_start = keeper.hash_in_job
@@ -144,6 +151,7 @@ class AtomCountDock(QWidget):
         model.edited.connect(lambda _frames: self._update())
         self.link.slider_moved.connect(self.reviewing.on_slider)
         self.link.slider_moved.connect(self.session_view.on_slider)
+        self.link.slider_moved.connect(session.comparison.refresh)
 
     def take_up_cards(self) -> None:
         """List the models that are there and choose the first."""
@@ -226,6 +234,7 @@ class AtomCountDock(QWidget):
         ready = ready and self.keeper.settled
         self.refollower.blocked = busy
         self.reviewing.set_busy(busy)
+        self.session_desk.panel.show_state(self.keeper, movie is not None, busy)
         self.movie.set_busy(busy)
         self.network.set_state(
             has_movie=movie is not None,

@@ -33,3 +33,33 @@ def ask_dataset(parent: QWidget | None, file: str, names: list[str]) -> str | No
         parent, "Several datasets", f"{file} holds several. Open:", names, 0, False
     )
     return name if chosen else None
+
+
+def ask_session_folder(parent: QWidget | None) -> Path | None:
+    """Which session to open."""
+    name = QFileDialog.getExistingDirectory(parent, "Open a session: a folder that ends in .atomcount")
+    return Path(name) if name else None
+
+
+def ask_session_parent(parent: QWidget | None) -> Path | None:
+    """In which folder to keep a session."""
+    name = QFileDialog.getExistingDirectory(parent, "Keep the session in this folder")
+    return Path(name) if name else None
+
+
+def ask_lost_movie(parent: QWidget | None, movie: str) -> Path | None:
+    """Where a session's movie lies now."""
+    name, _ = QFileDialog.getOpenFileName(parent, f"{movie} is not where it was: where is it now?")
+    return Path(name) if name else None
+
+
+def ask_save_table(parent: QWidget | None, suggestion: str) -> Path | None:
+    """Into which CSV file to write."""
+    name, _ = QFileDialog.getSaveFileName(parent, "Export as CSV", suggestion, "Tables (*.csv)")
+    return Path(name) if name else None
+
+
+def ask_open_table(parent: QWidget | None) -> Path | None:
+    """Which CSV file to read."""
+    name, _ = QFileDialog.getOpenFileName(parent, "Import from CSV", "", "Tables (*.csv)")
+    return Path(name) if name else None

@@ -22,7 +22,7 @@ from napari_atomcount.records.settings import AnalysisSettings
 if TYPE_CHECKING:
     from napari_atomcount.io.session import Session
     from napari_atomcount.networks.card import ModelCard
-    from napari_atomcount.pipeline import LogitStore
+    from napari_atomcount.pipeline import Followed, LogitStore
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,22 @@ def following(
     from napari_atomcount import pipeline
 
     yield Progress("following the columns through time")
-    analysis = pipeline.follow(movie, columns, store, settings, corrected=replay())
+    followed = pipeline.follow_sites(movie, columns, store, settings, corrected=replay())
     complete = len(store.frames) == movie.n_frames
-    yield Result(pipeline.describe(analysis, movie, card, settings, command="napari", complete=complete))
+    pipeline.describe(followed.analysis, movie, card, settings, command="napari", complete=complete)
+    yield Result(followed)
+
+
+def redecoding(
+    followed: Followed, replay: Callable[[], CorrectedColumns | None], frames: set[int] | None
+) -> Iterator[Progress | Result]:
+    """Follow only the sites that edits in these frames touch; None: in any."""
+    from napari_atomcount import pipeline
+
+    yield Progress("following the corrected columns")
+    corrected = replay()
+    if corrected is not None:
+        yield Result(pipeline.redecode(followed, corrected, frames))
 
 
 def keeping(

@@ -12,7 +12,7 @@ from napari_atomcount.records.analysis import Analysis
 DISC_NM = 0.15  # diameter of a column's disc
 SURE_SCORE = 0.9  # below it a column wears a thick white ring
 SELECTED_COLOUR = "#ff5470"
-_RING, _RIM, _HOLLOW = 0.25, 0.06, 0.3  # border widths, in units of the size
+_RING, _RIM, _HOLLOW = 0.25, 0.06, 0.22  # border widths, in units of the size
 
 
 def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, **look) -> None:

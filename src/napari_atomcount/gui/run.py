@@ -16,7 +16,7 @@ from napari_atomcount.records.replay import CorrectedColumns
 from napari_atomcount.records.settings import AnalysisSettings, DetectSettings
 
 if TYPE_CHECKING:
-    from napari_atomcount.pipeline import LogitStore
+    from napari_atomcount.pipeline import Followed, LogitStore
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     analysis: Analysis | None = None
     analysis_is_stale: bool = False
+    followed: Followed | None = None  # of the analysis, where it was made in this window
     number: int = 0  # of the session's run; 0: not kept yet
     corrected: CorrectedColumns | None = None
     _kept: frozenset[int] = frozenset()
@@ -123,7 +124,7 @@ class Run:
         self.observed[frame] = observed
         self.warnings += [text for text in warnings if text not in self.warnings]
         self._table = None
-        self.analysis_is_stale = self.analysis is not None
+        self.analysis_is_stale, self.followed = self.analysis is not None, None
 
     def add_kept_frame(self, frame: int, columns: pd.DataFrame | None, observed: bool) -> None:
         """Take a frame of a run that was kept, with the numbers that its columns have; None: it has none."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -11,7 +15,8 @@ from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.records.analysis import Analysis
 
-FOLLOW_MS = 350
+FOLLOW_MS = 350  # the hand rests, where all sites must be followed anew
+REDECODE_MS = 30  # where only those of the edit
 KEEP_MS = 4000
 
 
@@ -42,7 +47,8 @@ class Refollower(QObject):
             timer.setSingleShot(True)
             timer.setInterval(interval)
             timer.timeout.connect(action)
-        model.edited.connect(lambda _frames: self._follow.start())
+        self._edited: set[int] | None = set()  # frames since the last analysis; None: any
+        model.edited.connect(self._on_edited)
         model.run_changed.connect(self._follow.start)
         model.analysis_changed.connect(self._keep.start)
 
@@ -50,6 +56,11 @@ class Refollower(QObject):
     def busy(self) -> bool:
         """Whether something is being followed, or about to be."""
         return self.runner.busy or self._follow.isActive()
+
+    def _on_edited(self, frames: tuple[int, ...] | None) -> None:
+        self._edited = None if frames is None or self._edited is None else {*self._edited, *frames}
+        run = self.model.run
+        self._follow.start(FOLLOW_MS if run is None or run.followed is None else REDECODE_MS)
 
     def _wanted(self) -> Run | None:
         run, session = self.model.run, self.keeper.session
@@ -69,22 +80,26 @@ class Refollower(QObject):
             self._follow.start()
             return
         token, settings, replay = session.token, self.model.settings, self.keeper.replay(run)
-        detected = run.detected
+        detected, followed, frames = run.detected, run.followed, self._edited
+        self._edited = set()
+
+        def steps(_stop: Event) -> Iterator[Any]:
+            if followed is not None:
+                return jobs.redecoding(followed, replay, frames)
+            return jobs.following(movie, run.card, detected, run.store, settings, replay)
 
         def on_step(step: jobs.Result) -> None:
-            if self.keeper.session is session and self.model.is_current(run) and session.token == token:
-                self._show(run, step.value)
+            if self.keeper.session is session and self.model.is_current(run):
+                run.followed = step.value
+                if session.token == token:
+                    self._show(run, step.value.analysis)
 
         def on_end(_complete: bool) -> None:
             if self._wanted() is not None and not self.blocked and self.keeper.session is not None:
                 if self.keeper.session.token != token:
                     self._follow.start()
 
-        self.runner.start(
-            lambda _stop: jobs.following(movie, run.card, detected, run.store, settings, replay),
-            on_step,
-            on_end,
-        )
+        self.runner.start(steps, on_step, on_end)
 
     def _show(self, run: Run, analysis: Analysis) -> None:
         """Show it; the site that was selected stays, whatever number it has now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from qtpy.QtCore import QObject, Signal
@@ -15,6 +15,9 @@ from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
 from napari_atomcount.records.settings import AnalysisSettings
+
+if TYPE_CHECKING:
+    from napari_atomcount.pipeline import Followed
 
 
 def load_detector(card: ModelCard, settings: AnalysisSettings) -> Any:
@@ -105,7 +108,7 @@ class SessionModel(QObject):
         assert self.movie is not None
         self.movie = self.movie.with_calibration(calibration)
         for run in self.runs.values():
-            run.analysis_is_stale = run.analysis is not None
+            run.analysis_is_stale, run.followed = run.analysis is not None, None
         self.calibration_changed.emit()
 
     # -- model and runs ----------------------------------------------------
@@ -196,6 +199,8 @@ class SessionModel(QObject):
         )
         self.preparation, self.settings = preparation, settings
         if changed:
+            for run in self.runs.values():
+                run.followed = None
             self.prepared.emit()
 
     @property
@@ -205,6 +210,11 @@ class SessionModel(QObject):
 
         assert self.movie is not None
         return prepared(self.movie, self.preparation)
+
+    def set_followed(self, run: Run, followed: Followed) -> None:
+        """A job's analysis, with what is needed to follow single sites of it again."""
+        run.followed = followed
+        self.set_analysis(run, followed.analysis)
 
     def set_analysis(self, run: Run, analysis: Analysis) -> None:
         """A job's sites, occupancy and events; dropped when the run has been replaced meanwhile."""

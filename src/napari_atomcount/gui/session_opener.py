@@ -68,6 +68,11 @@ class SessionOpener(QObject):
         """Open this session with the next movie, whatever lies beside the movie."""
         self._wanted = folder
 
+    def go_to(self, folder: Path) -> None:
+        """Open this session for the movie that is shown, in place of the one that is open."""
+        self.close()
+        self._find(folder)
+
     def _on_movie(self) -> None:
         self.close()
         movie, wanted, self._wanted = self.model.movie, self._wanted, None

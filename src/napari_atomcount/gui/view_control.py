@@ -98,6 +98,9 @@ class ViewControl(QObject):
         run = self.model.run
         legend = self.trace.legend
         legend.max_count = None if run is None else run.max_count()
+        legend.with_edits = (
+            run is not None and run.corrected is not None and bool(run.corrected.edited_frames)
+        )
         legend.setVisible(run is not None)
         legend.set_overlay(self.layers.overlay)
 

@@ -54,13 +54,7 @@ class SessionState:
 
     def movie_path(self) -> Path | None:
         """Where the movie may lie: its old place, or the same place relative to the session; None: ask."""
-        source = self.record.source
-        places = [Path(source.path)] if source.path else []
-        if source.relative_path:
-            places.append((self.folder / source.relative_path).resolve())
-        if source.path:
-            places.append(self.folder.resolve().parent / Path(source.path).name)
-        return next((place for place in places if place.exists()), None)
+        return place_of(self.record, self.folder)
 
     @property
     def can_undo(self) -> bool:
@@ -145,3 +139,14 @@ class SessionState:
     def _value(self, kind: StepKind, model: type[Value], base: Value) -> Value:
         step = self._last_step(kind)
         return base if step is None else model.model_validate(step.value)
+
+
+def place_of(record: SessionRecord, folder: Path) -> Path | None:
+    """Where a session's movie may lie: its old place, or the same one relative to the session; None: ask."""
+    source = record.source
+    places = [Path(source.path)] if source.path else []
+    if source.relative_path:
+        places.append((folder / source.relative_path).resolve())
+    if source.path:
+        places.append(folder.resolve().parent / Path(source.path).name)
+    return next((place for place in places if place.exists()), None)

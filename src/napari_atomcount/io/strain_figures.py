@@ -1,8 +1,7 @@
-"""Figures of strain: symmetric maps with their errors, all components, principal axes, histogram, profile."""
+"""Figures of strain: symmetric maps with their errors, all components, principal axes, histogram."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,9 @@ TITLES = {
     "exy": "shear strain",
     "rotation": "rotation",
     "artefact": "what could be an artefact",
+    "parallel": "strain along the line",
+    "normal": "strain across the line",
+    "relaxation": "strain along the facet's normal",
 }
 #: Triangles with a longer side, in units of the usual distance, lie outside the particle.
 LONGEST_SIDE = 1.9
@@ -257,47 +259,6 @@ def histogram(axes: Axes, table: pd.DataFrame, component: str = "planar") -> Non
         axes.legend(frameon=False)
     unit = "°" if component == "rotation" else "%"
     axes.set(xlabel=f"{TITLES.get(component, component)} ({unit})", ylabel="columns")
-
-
-def profile_figure(
-    profile: pd.DataFrame, calibration: Calibration, components: Sequence[str] = ("exx", "eyy")
-) -> Figure:
-    """Strain along a drawn line with its 95 % errors.
-
-    Parameters
-    ----------
-    profile
-        ``distance_px``, the components and their ``sigma_``, as the line profile of a strain table has them.
-    calibration
-        Its pixel size makes the axis nm.
-    components
-        Which.
-    """
-    from matplotlib.figure import Figure
-
-    with drawing.style():
-        size = (drawing.WIDTH_MM / drawing.MM_PER_INCH, 55 / drawing.MM_PER_INCH)
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots()
-        per = float(np.mean(calibration.pixel_size_nm)) if calibration.pixel_size_nm else 1.0
-        colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "black")
-        for component, colour in zip(components, colours, strict=False):
-            scale = 1.0 if component == "rotation" else 100.0
-            axes.errorbar(
-                profile["distance_px"] * per,
-                scale * profile[component],
-                Z95 * scale * profile[f"sigma_{component}"],
-                fmt="o-",
-                markersize=3,
-                color=colour,
-                label=TITLES.get(component, component),
-                capsize=1.5,
-            )
-        axes.axhline(0, color="0.6", lw=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set(xlabel=f"distance ({'nm' if calibration.pixel_size_nm else 'px'})", ylabel="strain (%)")
-        axes.legend(frameon=False)
-        return figure
 
 
 def write_strain_figures(

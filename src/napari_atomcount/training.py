@@ -86,7 +86,8 @@ def freeze_norm(net: UNet) -> None:
 def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
     """Take over a parent's weights; layers that only this network has keep their start, the identity.
 
-    A network of several images may begin from one of a single image: its first layer is spread over them.
+    A network of a focal series may begin from one of a single image: its first layer sees the last image, in
+    which columns are bright, as the parent did, and has to learn what the others are for.
 
     Raises
     ------
@@ -95,8 +96,8 @@ def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
     """
     stem, frames = weights.get("stem.weight"), net.config.frames
     if stem is not None and stem.shape[1] * frames == net.stem.weight.shape[1]:
-        # each image of a series gives what the parent's only one gave, all together as much
-        weights = weights | {"stem.weight": stem.repeat(1, frames, 1, 1) / frames}
+        # spread evenly over the images they would see a mean that no microscope makes: 2.4 of loss, not 1.1
+        weights = weights | {"stem.weight": torch.cat([*[torch.zeros_like(stem)] * (frames - 1), stem], 1)}
     try:
         unknown = net.load_state_dict(weights, strict=False).unexpected_keys
     except RuntimeError as error:

@@ -42,7 +42,7 @@ def test_a_template_writes_strain(
     [
         (("--template", "fcc120"), "is no template"),
         (("--template", "square:0.26", "--strain-reference", "somewhere"), "no strain reference"),
-        (("--strain-reference", "mean"), "needs a --template"),
+        (("--strain-reference", "mean"), "need a --template"),
     ],
 )
 def test_mistakes_are_said_before_the_long_job(
@@ -71,3 +71,60 @@ def test_a_wrong_zone_axis_is_a_warning(
     )
     assert done.exit_code == 0
     assert "wrong zone axis" in done.stderr
+
+
+def test_facets_time_a_line_and_the_refinement(
+    command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
+) -> None:
+    done = command(
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path, "--frames", "0:3"),
+        *("--template", "square:0.26", "--strain-refine", "gaussian", "--strain-filter", "wiener"),
+        *("--strain-neighbours", "4", "--strain-line", "40,28:40,75"),
+    )
+    assert done.exit_code == 0, done.stderr
+    settings = json.loads((tmp_path / "summary.json").read_text())["settings"]["strain"]
+    assert (settings["refine"], settings["prefilter"], settings["neighbours"]) == ("gaussian", "wiener", 4)
+    facets = pd.read_csv(tmp_path / "strain_facets.csv")
+    assert facets.facet.nunique() == 4  # the square of dots
+    assert facets.reference.unique().tolist() == ["mean of each phase"]
+    assert facets.sigma_relaxation.gt(0).sum() == 8  # a corner of four dots has two neighbours
+    time = pd.read_csv(tmp_path / "strain_time.csv")
+    assert set(time.frame) == {0, 1, 2}
+    assert "facet 3" in set(time.part)
+    line = pd.read_csv(tmp_path / "strain_line.csv")
+    assert line.normal.to_numpy() == pytest.approx(line.eyy.to_numpy())  # the line is drawn along x
+    assert line.parallel.to_numpy() == pytest.approx(line.exx.to_numpy())
+    for name in ("strain_facets", "strain_time", "strain_line", "strain_interface"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--strain-line", "1,2,3"), "two places"),
+        (("--strain-line", "1,2:1,2"), "no length"),
+        (("--strain-artefact", "focus=3"), "the names are defocus"),
+        (("--strain-artefact", "tilt=much"), "NAME=NUMBER"),
+    ],
+)
+def test_mistakes_in_lines_and_conditions_are_said_first(
+    command: Command, dots_file: Path, dots_model: Path, tmp_path: Path, options: tuple[str, ...], word: str
+) -> None:
+    done = command(
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path / "out"),
+        *("--template", "square:0.26", *options),
+    )
+    assert done.exit_code == 1
+    assert word in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_refinement_is_wrong_usage(
+    command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
+) -> None:
+    done = command(
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path / "out"),
+        *("--template", "square:0.26", "--strain-refine", "parabola"),
+    )
+    assert done.exit_code == 2
+    assert "quadratic" in done.stderr

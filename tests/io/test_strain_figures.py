@@ -10,11 +10,11 @@ from napari_atomcount.io.strain_figures import (
     artefact_figure,
     even_limit,
     interpolated,
-    profile_figure,
     strain_colours,
     strain_figure,
     write_strain_figures,
 )
+from napari_atomcount.io.strain_plots import profile_figure
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
 

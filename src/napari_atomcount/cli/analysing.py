@@ -56,6 +56,11 @@ def analyze(
     false_events: options.FalseEvents = None,
     template: options.Template = None,
     strain_reference: options.StrainReference = None,
+    strain_refine: options.StrainRefine = None,
+    strain_filter: options.StrainFilter = None,
+    strain_neighbours: options.StrainNeighbours = None,
+    strain_line: options.StrainLine = None,
+    strain_artefact: options.StrainArtefact = None,
     hot_pixels: options.HotPixels = False,
     bad_frames: options.BadFrames = None,
     session: options.Session = None,
@@ -66,6 +71,7 @@ def analyze(
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
     from napari_atomcount.cli.job import run_movie
     from napari_atomcount.cli.sessions import keeping, preparing, totals_row, write_totals
+    from napari_atomcount.cli.straining import wishes
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.pipeline.preparing import prepared
@@ -77,13 +83,21 @@ def analyze(
         detect={"threshold": threshold, "device": device},
         drift={"enabled": not no_drift},
         occupancy={"false_events_per_1000": false_events},
-        strain={"templates": template or None, "reference": strain_reference},
+        strain={
+            "templates": template or None,
+            "reference": strain_reference,
+            "refine": strain_refine,
+            "prefilter": strain_filter,
+            "neighbours": strain_neighbours,
+        },
         material=material,
         kv=kv,
         roi=part,
         mask=mask,
     )
-    _check_strain(settings, strain_reference)
+    strain_options = (strain_reference, strain_refine, strain_filter, strain_neighbours)
+    _check_strain(settings, any(o is not None for o in (*strain_options, strain_line, strain_artefact)))
+    wanted = wishes(strain_line, strain_artefact)
     card = load_card(model)
     folders = [out] if len(paths) == 1 else [out / name for name in _folder_names(paths)]
     failed = 0
@@ -96,7 +110,9 @@ def analyze(
             with keeping(movie, session, folder if len(paths) > 1 else None, scales.given()) as kept:
                 movie = movie if kept is None else kept.calibrated(movie)
                 movie = prepared(movie, preparing(movie, hot_pixels, bad, kept))
-                found = run_movie(movie, card, own, folder, maps=maps, command=_command(), session=kept)
+                found = run_movie(
+                    movie, card, own, folder, maps=maps, command=_command(), session=kept, wishes=wanted
+                )
             rows.append(totals_row(path, found))
             say(
                 f"{path}: {len(found.columns)} columns in {len(found.frame)} frames, "
@@ -161,7 +177,7 @@ def _settings(**values: Any) -> "AnalysisSettings":
         raise typer.BadParameter(f"{name}: {first['msg']}, not {first['input']!r}") from error
 
 
-def _check_strain(settings: "AnalysisSettings", reference: str | None) -> None:
+def _check_strain(settings: "AnalysisSettings", asked: bool) -> None:
     """Find out before the long job whether template and reference of the strain exist."""
     if settings.strain.templates:
         from napari_atomcount.measure.strain_reference import parse_reference
@@ -169,8 +185,8 @@ def _check_strain(settings: "AnalysisSettings", reference: str | None) -> None:
 
         load_structures(settings.strain, settings.material)
         parse_reference(settings.strain.reference)
-    elif reference is not None:
-        raise InputError("--strain-reference needs a --template, for instance --template fcc110:Au")
+    elif asked:
+        raise InputError("options of strain need a --template, for instance --template fcc110:Au")
 
 
 def _clip(span: tuple[int, int | None] | None, movie: "Movie") -> tuple[int, int] | None:

@@ -1,6 +1,5 @@
 """One movie through the main job, headless: progress, Ctrl-C, tables, figures, maps."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,11 @@ from scipy import ndimage
 
 from napari_atomcount import pipeline
 from napari_atomcount.cli.common import Stopped, ctrl_c, reporting, warn
-from napari_atomcount.io import figures, strain_figures, tables
+from napari_atomcount.cli.straining import StrainWishes, measured_strain, write_strain
+from napari_atomcount.io import figures, tables
 from napari_atomcount.io.session import Session
 from napari_atomcount.io.tiff import stream_tiff
 from napari_atomcount.networks.card import ModelCard
-from napari_atomcount.pipeline.analysing import with_estimates
-from napari_atomcount.pipeline.straining import MovieStrain, measure_strain
 from napari_atomcount.records import tables as schemas
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.movie import Movie
@@ -30,6 +28,7 @@ def run_movie(
     maps: bool,
     command: str,
     session: Session | None = None,
+    wishes: StrainWishes | None = None,
 ) -> Analysis:
     """Analyse a movie and write everything into a folder.
 
@@ -49,6 +48,8 @@ def run_movie(
         As it was typed, for ``summary.json``.
     session
         Its edits hold; it keeps the run and the analysis.
+    wishes
+        What of strain is written beside its table.
 
     Returns
     -------
@@ -80,8 +81,7 @@ def run_movie(
             report("writing", 1, 2 + maps)
             figures.write_figures(analysis, movie, out)
             if strain is not None:
-                background = figures.aligned_mean(movie, analysis.drift)
-                strain_figures.write_strain_figures(strain.table, background, movie.calibration, out)
+                write_strain(strain, analysis, movie, settings, wishes or StrainWishes(), out, report)
             report("writing", 2, 2 + maps)
             if maps:
                 write_confidence(store, movie, out / "confidence.tif")
@@ -93,30 +93,6 @@ def run_movie(
     if stopped:
         raise Stopped(f"stopped by Ctrl-C after {len(analysis.frame)} frames; their results lie in {out}")
     return analysis
-
-
-def measured_strain(
-    analysis: Analysis,
-    movie: Movie,
-    settings: AnalysisSettings,
-    report: Callable[[str, int, int], None],
-    cancelled: Callable[[], bool],
-) -> MovieStrain | None:
-    """Strain of an analysed movie, its warnings in the summary; None where no template is asked for."""
-    if not settings.strain.templates:
-        return None
-    strain = measure_strain(analysis, with_estimates(movie, settings), settings, report, cancelled)
-    average = strain.table[strain.table["frame"] == -1]
-    analysis.summary["warnings"] = [*analysis.summary["warnings"], *strain.warnings]
-    analysis.summary["strain"] = {
-        "templates": list(settings.strain.templates),
-        "reference": str(average["reference"].iloc[0]) if len(average) else settings.strain.reference,
-        "columns": len(average),
-        "columns_matched": int(average["planar"].notna().sum()),
-        "median_sigma_planar": float(average["sigma_planar"].median()) if len(average) else None,
-        "median_rmsd": float(average["rmsd"].median()) if len(average) else None,
-    }
-    return strain
 
 
 def keep_maps(store: pipeline.LogitStore, session: Session) -> None:

@@ -103,6 +103,50 @@ StrainReference = Annotated[
         "[default: mean]",
     ),
 ]
+StrainRefine = Annotated[
+    str | None,
+    typer.Option(
+        "--strain-refine",
+        metavar="METHOD",
+        help="How positions are refined: quadratic, gaussian, mass or none. [default: quadratic]",
+    ),
+]
+StrainFilter = Annotated[
+    str | None,
+    typer.Option(
+        "--strain-filter",
+        metavar="FILTER",
+        help="Filter before the refinement: gaussian, wiener or none. [default: gaussian]",
+    ),
+]
+StrainNeighbours = Annotated[
+    int | None,
+    typer.Option(
+        "--strain-neighbours",
+        metavar="N",
+        min=3,
+        max=40,
+        help="Neighbours of a template; raised until a shell is full. [default: the template's]",
+    ),
+]
+StrainLine = Annotated[
+    str | None,
+    typer.Option(
+        "--strain-line",
+        metavar="Y0,X0:Y1,X1",
+        help="A line, px of frame 0: the profile along it, and the strain parallel and normal to it.",
+    ),
+]
+StrainArtefact = Annotated[
+    str | None,
+    typer.Option(
+        "--strain-artefact",
+        metavar="NAME=NUMBER,…",
+        help="Simulate a particle without strain under these conditions (defocus nm, cs µm, tilt °, "
+        "direction °, focal-spread nm, convergence mrad, vibration nm, kv, dose e/Å²) and measure it in "
+        "the same way: what could be an artefact. 'default': the standard conditions. fcc metals only.",
+    ),
+]
 Maps = Annotated[
     bool, typer.Option("--maps", help="Also write confidence.tif: the probability of a column per pixel.")
 ]

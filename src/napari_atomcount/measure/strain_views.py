@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -62,7 +64,12 @@ def significant(table: pd.DataFrame, component: str = "planar") -> Bools:
 
 
 def line_profile(
-    table: pd.DataFrame, start: tuple[float, float], end: tuple[float, float], width_px: float, bins: int = 24
+    table: pd.DataFrame,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    width_px: float,
+    bins: int = 24,
+    components: Sequence[str] = COMPONENTS,
 ) -> pd.DataFrame:
     """Mean strain along a drawn line.
 
@@ -76,6 +83,8 @@ def line_profile(
         Columns within half of it on either side count.
     bins : int
         Steps along the line.
+    components : sequence of str
+        Which, each with its ``sigma_``.
 
     Returns
     -------
@@ -98,7 +107,7 @@ def line_profile(
     for b in np.unique(step[good]):
         own = table[good & (step == b)]
         row: dict[str, float] = {"distance_px": float((b + 0.5) * length / bins), "columns": len(own)}
-        for name in COMPONENTS:
+        for name in components:
             row[name] = float(own[name].mean())
             row[f"sigma_{name}"] = float(np.sqrt((own[f"sigma_{name}"] ** 2).sum()) / len(own))
         rows.append(row)

@@ -7,8 +7,10 @@ overlap of neighbouring columns, thickness, tilt and the camera made it (thesis 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +29,11 @@ from napari_atomcount.pipeline.perfect_fcc import (
     lattice_constant_nm,
     perfect_places,
 )
+from napari_atomcount.pipeline.straining import load_structures
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
-from napari_atomcount.records.settings import StrainSettings
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.settings import AnalysisSettings, StrainSettings
 
 #: Room around the particle, Å.
 MARGIN_A = 6.0
@@ -188,13 +192,58 @@ def zero_strain_artefact(
     return result
 
 
-def element_of(structures: list[Structure], usual: str) -> str:
-    """The element that a template names, like fcc110:Au; the usual one where none does."""
-    for structure in structures:
-        word = structure.name.partition(":")[2]
-        if word in atomic_numbers:
-            return word
-    return usual
+def conditions_of(
+    calibration: Calibration, settings: AnalysisSettings, given: Mapping[str, float]
+) -> Conditions:
+    """Conditions A with what is known of the movie, and what the user gives."""
+    known: dict[str, Any] = {"element": element_of(settings.strain.templates, settings.material or "Au")}
+    kv = settings.kv or calibration.kv
+    if kv is not None:
+        known["kv"] = float(kv)
+    if calibration.dose_e_per_A2 is not None:
+        known["dose_e_per_A2"] = calibration.dose_e_per_A2
+    return Conditions(**known | dict(given))
+
+
+def element_of(names: Sequence[str], usual: str) -> str:
+    """The element that a template's name has, like fcc110:Au; the usual one where none has."""
+    words = [name.partition(":")[2] for name in names]
+    return next((word for word in words if word in atomic_numbers), usual)
+
+
+def artefact_of_average(
+    strain: pd.DataFrame,
+    columns: pd.DataFrame,
+    movie: Movie,
+    settings: AnalysisSettings,
+    conditions: Conditions,
+    cache: Path | None = None,
+) -> pd.DataFrame:
+    """The artefact of the time average's columns, with the usual count of each site.
+
+    Parameters
+    ----------
+    strain : DataFrame
+        STRAIN with frame -1.
+    columns : DataFrame
+        COLUMNS of the frames, for the counts.
+    movie, settings, conditions, cache
+        As in :func:`zero_strain_artefact`.
+    """
+    average = strain[strain["frame"] == -1].reset_index(drop=True)
+    structures = load_structures(settings.strain, settings.material)
+    places = with_usual_counts(average, columns)
+    return zero_strain_artefact(
+        places, movie.calibration, structures, settings.strain, conditions, cache=cache
+    )
+
+
+def with_usual_counts(table: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """y, x of the rows of a strain table and the median count of their sites, -1 where there is none."""
+    counted = columns[(columns["count"] > 0) & (columns["site_id"] >= 0)]
+    usual = counted.groupby("site_id")["count"].median()
+    count = table["site_id"].map(usual).fillna(-1).round().astype(int)
+    return table[["y", "x"]].assign(count=count.to_numpy())
 
 
 def phonons(atoms: Atoms, sigma_A: float, seed: int, pairs: int = 2) -> list[Atoms]:

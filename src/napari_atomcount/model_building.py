@@ -30,6 +30,9 @@ from napari_atomcount.training_recipe import TrainingRecipe
 MATCH_NM = 0.08
 #: Truth and peaks nearer to the frame's edge than this are not judged, nm.
 BORDER_NM = 0.3
+#: Thermal snapshots in an image for the calibration. A real exposure averages over far more than a training's
+#: few, whose randomness would make the network look less sure than it may be.
+HELD_OUT_SNAPSHOTS = 8
 #: The identity, for weights whose probabilities are not calibrated yet.
 RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 
@@ -193,12 +196,13 @@ def train_model(
 def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
     """Detect in simulated images of particles that were not trained on, and compare with the truth."""
     number = max(4, min(48, recipe.specimens // 8))
-    bank = WaveBank(recipe, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
+    finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
+    bank = WaveBank(finer, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
     rng = recipe.stream(12, 0)  # another stream than the validation images of the training
     found: list[pd.DataFrame] = []
     missed = 0
     for _ in range(images):
-        batch = expose(recipe, [bank.scene(rng)], rng)
+        batch = expose(finer, [bank.scene(rng)], rng)
         frame = batch.detected[0].numpy()
         maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
         peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)

@@ -241,11 +241,34 @@ def change_probabilities(
     previous = np.take_along_axis(path, np.maximum(last, 0), axis=0)
     frame, site = np.nonzero(seen & (last >= 0) & (previous != path))
     appeared = path[frame, site]
-    probability = np.zeros(len(frame), np.float32)
-    for kind, steps in ((True, chain.appear), (False, chain.vanish)):
-        total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
-        mine = appeared == kind
-        first = np.maximum(last[frame[mine], site[mine]] + 1 - window, 0)
-        stop = np.minimum(frame[mine] + 1 + window, n_frames)
-        probability[mine] = total[stop, site[mine]] - total[first, site[mine]]
-    return frame, site, appeared, np.clip(probability, 0, 1)
+    since = last[frame, site]
+    probability = np.where(
+        appeared,
+        window_probability(chain.appear, frame, site, since, window),
+        window_probability(chain.vanish, frame, site, since, window),
+    )
+    return frame, site, appeared, probability.astype(np.float32)
+
+
+def window_probability(
+    steps: Single,
+    frame: npt.NDArray[np.integer],
+    site: npt.NDArray[np.integer],
+    since: npt.NDArray[np.integer],
+    window: int = 1,
+) -> Single:
+    """Probability that changes happened around their frames.
+
+    Parameters
+    ----------
+    steps : ndarray, shape (T, S)
+        Probability of such a change between frame t - 1 and t.
+    frame, site, since : ndarray of int, shape (E,)
+        First frame in the new state, the site, and the last observed frame before.
+    window : int
+        A change so many frames earlier or later counts as the same one.
+    """
+    total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
+    first = np.maximum(since + 1 - window, 0)
+    stop = np.minimum(frame + 1 + window, len(steps))
+    return np.clip(total[stop, site] - total[first, site], 0, 1).astype(np.float32)

@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomcount.measure.events import counts_of_sites, find_events
-from napari_atomcount.measure.lattice import coordination
+from napari_atomcount.measure.count_chain import CountModel, decode_counts, learn_counts
+from napari_atomcount.measure.counts import context_offsets, read_counts, usual_counts
+from napari_atomcount.measure.events import find_events
+from napari_atomcount.measure.lattice import coordination as neighbours_of
+from napari_atomcount.measure.markov import Posterior, change_probabilities
 from napari_atomcount.measure.occupancy import Occupancy
 from napari_atomcount.measure.sites import SiteSet
 from napari_atomcount.pipeline.area import Area
@@ -23,6 +26,25 @@ from napari_atomcount.records.settings import AnalysisSettings
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Single = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Counting:
+    """What the counts of a movie were learned from, and with; shapes as of the sites of the analysis.
+
+    Parameters
+    ----------
+    model : CountModel
+        Noise, rates, cost of a change.
+    context : ndarray, shape (F, n_sites)
+        What the surroundings add to each expected count.
+    n_counts : int
+        K.
+    """
+
+    model: CountModel
+    context: Single
+    n_counts: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +78,8 @@ class Followed:
         What a person said: 1 a column, 0 none, -1 nothing.
     found : Occupancy
         Paths and posteriors of all places, with the model that decodes them.
+    counting : Counting or None
+        What the counts of the sites were learned with; None: the model does not count.
     """
 
     analysis: Analysis
@@ -70,11 +94,69 @@ class Followed:
     observed: Bools
     known: npt.NDArray[np.int8]
     found: Occupancy
+    counting: Counting | None
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Sites with their counts: states (F, n), mean counts (n,), probabilities of changes (F, n)."""
+
+    state: npt.NDArray[np.int8]
+    mean_count: npt.NDArray[np.float64]
+    gain: Single | None = None
+    lose: Single | None = None
+    given: Bools | None = None
+
+
+def learn_counting(
+    columns: pd.DataFrame,
+    frames: Ints,
+    state: npt.NDArray[np.int8],
+    chain: Posterior,
+    sites: pd.DataFrame,
+    spacing_nm: float,
+    false_per_1000: float,
+) -> Counting | None:
+    """Learn what one needs to count the atoms at sites through time; None for a model that does not count.
+
+    The false events that the appearing and vanishing columns leave over are what changes of the count may be.
+
+    Parameters
+    ----------
+    columns, frames, state
+        As in `counted_states`.
+    chain : Posterior
+        Of these sites.
+    sites : DataFrame
+        SITES, with positions in nm and coordination.
+    spacing_nm : float
+        Usual distance of neighbours, nm.
+    false_per_1000 : float
+        Accepted false events per 1,000 site-frames, of all kinds.
+    """
+    counts = columns[columns["count"] >= 0] if "count_p" in columns else columns.iloc[:0]
+    if not len(counts):
+        return None
+    n_counts = max(np.size(p) for p in counts["count_p"])
+    network = counts[counts["origin"] == "network"]
+    row = np.searchsorted(frames, network["frame"].to_numpy())
+    seen = read_counts(network, row, len(frames), state.shape[1], n_counts)
+    occupied = state > 0
+    context = context_offsets(seen.expected, occupied, sites[["y_nm", "x_nm"]].to_numpy(), spacing_nm)
+    spent = float(np.sum(1 - change_probabilities(chain, occupied, state >= 0)[3]))
+    allowed = max(false_per_1000 / 1000 * float((state >= 0).sum()) - spent, 0.0)
+    pool = sites["coordination"].to_numpy()
+    model = learn_counts(seen.expected - context, occupied, pool, n_counts, allowed)
+    return Counting(model, context, n_counts)
 
 
 def counted_states(
-    columns: pd.DataFrame, frames: Ints, state: npt.NDArray[np.int8]
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    columns: pd.DataFrame,
+    frames: Ints,
+    state: npt.NDArray[np.int8],
+    coordination: Ints,
+    counting: Counting | None,
+) -> Counted:
     """Put counts where sites are occupied.
 
     Parameters
@@ -86,26 +168,33 @@ def counted_states(
         Of the rows.
     state : ndarray of int8, shape (F, S)
         -1 not observed, 0 empty, 1 occupied.
+    coordination : ndarray of int, shape (S,)
+        Of the sites.
+    counting : Counting, optional
+        With the context of these sites; None: the model does not count.
 
     Returns
     -------
-    state : ndarray of int8, shape (F, S)
-        With the count in place of 1; a count that a person gave holds in its frame.
-    mean_count : ndarray, shape (S,)
-        NaN where nothing was counted.
+    Counted
+        The count in place of 1; a count that a person gave holds in its frame.
     """
-    counts = columns[columns["count"] >= 0] if "count_p" in columns else columns.iloc[:0]
-    if not len(counts):
-        return state, np.full(state.shape[1], np.nan)
+    if counting is None:
+        return Counted(state, np.full(state.shape[1], np.nan))
+    occupied = state > 0
+    counts = columns[(columns["count"] >= 0) & (columns["site_id"] >= 0)]
     row = np.searchsorted(frames, counts["frame"].to_numpy())
-    n_counts = max(np.size(p) for p in counts["count_p"])
-    count, mean_count = counts_of_sites(counts, row, state > 0, n_counts)
-    state = np.where(state > 0, count, state).astype(np.int8)
-    theirs = (counts["origin"] != "network").to_numpy() & (counts["site_id"] >= 0).to_numpy()
-    theirs &= (counts["count"] > 0).to_numpy()
-    place = row[theirs], counts["site_id"].to_numpy()[theirs]
-    state[place] = np.where(state[place] > 0, counts["count"].to_numpy()[theirs], state[place])
-    return state, mean_count
+    theirs = (counts["origin"] != "network").to_numpy()
+    seen = read_counts(counts[~theirs], row[~theirs], len(frames), state.shape[1], counting.n_counts)
+    found = decode_counts(counting.model, seen.expected - counting.context, occupied, coordination)
+    usual, mean = usual_counts(seen, found.step, occupied)
+    count = np.clip(usual + found.step, 1, counting.n_counts)
+    state = np.where(occupied, count, state).astype(np.int8)
+    given = np.zeros(state.shape, bool)
+    number, site = counts["count"].to_numpy()[theirs], counts["site_id"].to_numpy()[theirs]
+    row, site, number = row[theirs][number > 0], site[number > 0], number[number > 0]
+    given[row, site] = occupied[row, site]
+    state[row, site] = np.where(occupied[row, site], number, state[row, site])
+    return Counted(state, mean, found.gain, found.lose, given)
 
 
 def site_ids(place: Ints, keep: Ints, n_places: int) -> Ints:
@@ -122,7 +211,8 @@ def assemble(
     found: Occupancy,
     frames: Ints,
     calibration: Calibration,
-) -> tuple[Analysis, Ints]:
+    false_per_1000: float,
+) -> tuple[Analysis, Ints, Counting | None]:
     """Tables and arrays of the sites worth keeping: where a column was found or is believed to have been.
 
     Parameters
@@ -139,6 +229,8 @@ def assemble(
         Of the rows of `found`.
     calibration : Calibration
         For times and rates.
+    false_per_1000 : float
+        Accepted false events per 1,000 site-frames.
 
     Returns
     -------
@@ -146,14 +238,22 @@ def assemble(
         Its summary is empty.
     keep : ndarray of int
         The place of each of its sites.
+    counting : Counting or None
+        What the counts were learned with.
     """
     keep = np.flatnonzero(places.seen | (found.state > 0).any(axis=0)).astype(np.int64)
     place = columns["site_id"].to_numpy(np.int64)
     columns = columns.assign(site_id=site_ids(place, keep, len(places.table)))
-    state, mean_count = counted_states(columns, frames, found.state[:, keep])
     site_id = np.arange(len(keep), dtype=np.int64)
-    events = find_events(found.chain.of_sites(keep), state, frames, site_id, calibration)
-    table = places.table.iloc[keep].reset_index(drop=True).assign(site_id=site_id, mean_count=mean_count)
+    table = places.table.iloc[keep].reset_index(drop=True)
+    chain, paths = found.chain.of_sites(keep), found.state[:, keep]
+    counting = learn_counting(columns, frames, paths, chain, table, places.spacing_nm, false_per_1000)
+    counted = counted_states(columns, frames, paths, table["coordination"].to_numpy(), counting)
+    state = counted.state
+    events = find_events(
+        chain, state, frames, site_id, calibration, counted.gain, counted.lose, counted.given
+    )
+    table = table.assign(site_id=site_id, mean_count=counted.mean_count)
     table = site_figures(table, found, keep, state, events, calibration, places.spacing_nm)
     analysis = Analysis(
         columns=tables.conform(columns, tables.COLUMNS),
@@ -166,7 +266,7 @@ def assemble(
         frame=frames,
         summary={},
     )
-    return analysis, keep
+    return analysis, keep, counting
 
 
 def site_figures(
@@ -189,7 +289,7 @@ def site_figures(
         rate = np.where(seen_frames > 1, n_events / seconds, np.nan)
     nm = table[["y_nm", "x_nm"]].to_numpy()
     return table.assign(
-        coordination=coordination(nm, np.nan_to_num(occupancy) >= 0.5, spacing_nm),
+        coordination=neighbours_of(nm, np.nan_to_num(occupancy) >= 0.5, spacing_nm),
         occupancy=occupancy,
         occupancy_low=found.low[keep].astype(np.float64),
         occupancy_high=found.high[keep].astype(np.float64),

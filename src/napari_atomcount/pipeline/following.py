@@ -109,7 +109,8 @@ def follow_sites(
     if found.model.lost.any():
         lost = ", ".join(str(t) for t in frames[found.model.lost & store.observed])
         warnings.append(f"frames in which the columns are hardly seen count as not observed: {lost}")
-    analysis, keep = assemble(columns, sites, drift, found, frames, movie.calibration)
+    allowed = settings.occupancy.false_events_per_1000
+    analysis, keep, counting = assemble(columns, sites, drift, found, frames, movie.calibration, allowed)
     seconds["occupancy"] = time.monotonic() - begun
     say("occupancy", 3, 3)
     analysis.summary.update(
@@ -120,7 +121,7 @@ def follow_sites(
     )
     return Followed(
         analysis.validate(), settings, movie.calibration, area, store, sites, keep, place,
-        log_odds, observed, known, found,
+        log_odds, observed, known, found, counting,
     )  # fmt: skip
 
 

@@ -15,7 +15,14 @@ from napari_atomcount.measure.lattice import coordination
 from napari_atomcount.measure.occupancy import Occupancy, decode
 from napari_atomcount.measure.peaks import density_peaks
 from napari_atomcount.measure.sites import SiteSet, assign, positions_in_frames, to_specimen
-from napari_atomcount.pipeline.assembling import Followed, counted_states, site_figures, site_ids, totals
+from napari_atomcount.pipeline.assembling import (
+    Counting,
+    Followed,
+    counted_states,
+    site_figures,
+    site_ids,
+    totals,
+)
 from napari_atomcount.pipeline.following import NOT_SAID, known_states, site_reach
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
@@ -81,10 +88,24 @@ def redecode(
     columns, places_of_rows = _spliced(old.columns, followed.place, inside, part, place)
     columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
     places = SiteSet(followed.places.table, seen, followed.places.spacing_nm)
-    analysis = _analysis(followed, old, columns, places, keep, found, np.flatnonzero(np.isin(keep, which)))
-    return replace(
-        followed, analysis=analysis, places=places, keep=keep, place=places_of_rows, known=known, found=found
+    followed = replace(
+        followed,
+        places=places,
+        keep=keep,
+        place=places_of_rows,
+        known=known,
+        found=found,
+        counting=_wider(followed.counting, len(keep)),
     )
+    return replace(followed, analysis=_analysis(followed, columns, np.flatnonzero(np.isin(keep, which))))
+
+
+def _wider(counting: Counting | None, n_sites: int) -> Counting | None:
+    """Room for new sites, whose surroundings are not known to add anything."""
+    if counting is None:
+        return None
+    more = n_sites - counting.context.shape[1]
+    return replace(counting, context=np.pad(counting.context, ((0, 0), (0, more))))
 
 
 def _changed_frames(followed: Followed, corrected: CorrectedColumns, frames: Iterable[int] | None) -> Ints:
@@ -242,43 +263,38 @@ def _spliced(
     return whole.iloc[order].reset_index(drop=True), np.concatenate([place[~inside], new_place])[order]
 
 
-def _analysis(
-    followed: Followed,
-    old: Analysis,
-    columns: pd.DataFrame,
-    places: SiteSet,
-    keep: Ints,
-    found: Occupancy,
-    mine: Ints,
-) -> Analysis:
-    """The analysis with the sites `mine` (indices into `keep`) replaced."""
+def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis:
+    """The analysis with other columns, and with the sites `mine` (indices into `keep`) replaced."""
+    old, keep, found, places = followed.analysis, followed.keep, followed.found, followed.places
     own = columns[np.isin(columns["site_id"].to_numpy(), mine)]
     own = own.assign(site_id=np.searchsorted(mine, own["site_id"].to_numpy()))
-    states, means = counted_states(own, old.frame, found.state[:, keep[mine]])
+    counting = followed.counting
+    if counting is not None:
+        counting = replace(counting, context=counting.context[:, mine])
+    pool = places.table["coordination"].to_numpy()[keep[mine]]
+    counted = counted_states(own, old.frame, found.state[:, keep[mine]], pool, counting)
     more = len(keep) - old.state.shape[1]
     state = np.hstack([old.state, np.full((len(old.frame), more), -1, np.int8)])
-    state[:, mine] = states
+    state[:, mine] = counted.state
     fresh = find_events(
-        found.chain.of_sites(keep[mine]), states, old.frame, mine.astype(np.int64), followed.calibration
+        found.chain.of_sites(keep[mine]),
+        counted.state,
+        old.frame,
+        mine.astype(np.int64),
+        followed.calibration,
+        counted.gain,
+        counted.lose,
+        counted.given,
     )
     other = old.events[~np.isin(old.events["site_id"].to_numpy(), mine)]
     events = pd.concat([part for part in (other, fresh) if len(part)] or [fresh])
     events = events.sort_values(["frame", "site_id"], kind="stable", ignore_index=True)
-    table = pd.concat(
-        [old.sites, places.table.iloc[keep[len(keep) - more :]]] if more else [old.sites], ignore_index=True
-    )
-    table["site_id"] = np.arange(len(keep), dtype=np.int64)
+    new = places.table.iloc[keep[len(keep) - more :]]
+    table = pd.concat([old.sites, new] if more else [old.sites], ignore_index=True)
     mean_count = table["mean_count"].to_numpy().copy()
-    mean_count[mine] = means
-    table = site_figures(
-        table.assign(mean_count=mean_count),
-        found,
-        keep,
-        state,
-        events,
-        followed.calibration,
-        places.spacing_nm,
-    )
+    mean_count[mine] = counted.mean_count
+    table = table.assign(site_id=np.arange(len(keep), dtype=np.int64), mean_count=mean_count)
+    table = site_figures(table, found, keep, state, events, followed.calibration, places.spacing_nm)
     analysis = replace(
         old,
         columns=columns,

@@ -111,6 +111,7 @@ def build_model(
         classes=list(recipe.classes),
         counts=recipe.network.counts > 0,
         max_count=recipe.network.counts,
+        focal_series=recipe.focal is not None,
         network=recipe.network.model_dump(mode="json"),
         pixel_size_nm=recipe.pixel_A / 10,
         normalisation="local beam level, Gaussian of 2.5 nm: I / level - 1",
@@ -208,7 +209,7 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
         truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A
-        peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape)
+        peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
         found.append(peaks)
         missed += missing
     table = pd.concat(found, ignore_index=True)

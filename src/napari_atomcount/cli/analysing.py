@@ -52,6 +52,8 @@ def analyze(
     frames: options.Frames = None,
     roi: options.Roi = None,
     mask: options.Mask = None,
+    focal_series: options.FocalSeries = False,
+    defocus_nm: options.Defocus = None,
     no_drift: options.NoDrift = False,
     false_events: options.FalseEvents = None,
     template: options.Template = None,
@@ -74,13 +76,19 @@ def analyze(
     from napari_atomcount.cli.straining import wishes
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.networks.card import load_card
+    from napari_atomcount.pipeline.focal import check_series
     from napari_atomcount.pipeline.preparing import prepared
 
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     span, part = parsing.frame_range(frames), parsing.region(roi)
     bad = parsing.frame_list(bad_frames)
     settings = _settings(
-        detect={"threshold": threshold, "device": device},
+        detect={
+            "threshold": threshold,
+            "device": device,
+            "focal_series": focal_series,
+            "defocus_nm": parsing.defocus(defocus_nm),
+        },
         drift={"enabled": not no_drift},
         occupancy={"false_events_per_1000": false_events},
         strain={
@@ -99,6 +107,7 @@ def analyze(
     _check_strain(settings, any(o is not None for o in (*strain_options, strain_line, strain_artefact)))
     wanted = wishes(strain_line, strain_artefact)
     card = load_card(model)
+    check_series(card, settings.detect)
     folders = [out] if len(paths) == 1 else [out / name for name in _folder_names(paths)]
     failed = 0
     rows: list[dict[str, Any]] = []

@@ -76,6 +76,22 @@ BadFrames = Annotated[
         "--bad-frames", metavar="A,B,C|auto", help="Frames that count as not observed; auto finds them."
     ),
 ]
+FocalSeries = Annotated[
+    bool,
+    typer.Option(
+        "--focal-series",
+        help="Successive images of different defocus make one series (of as many as the model looks at).",
+    ),
+]
+Defocus = Annotated[
+    str | None,
+    typer.Option(
+        "--defocus-nm",
+        metavar="A,B,C",
+        help="Defocus of the images of a series, in their order; overfocus is positive. "
+        "[default: it rises from image to image]",
+    ),
+]
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
 FalseEvents = Annotated[
     float | None,

@@ -41,6 +41,19 @@ def frame_list(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
     return numbers
 
 
+def defocus(text: str | None) -> tuple[float, ...] | None:
+    """``A,B,C`` in nm."""
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(math.isfinite(n) for n in numbers):
+        raise typer.BadParameter(f"--defocus-nm takes numbers, A,B,C, not {text!r}")
+    return numbers
+
+
 def region(text: str | None) -> tuple[int, int, int, int] | None:
     """``Y0:Y1,X0:X1`` in px, ends excluded; all four are needed."""
     if text is None:

@@ -1,10 +1,10 @@
 """How the images of a focal series lie on each other, whatever the defocus did to their contrast.
 
-Defocus changes the sign of the contrast, and not of all detail alike: the transfer function is real (thesis
-eqs. 2.10–2.12, without noise or tilt of the beam) and depends on the length of the spatial frequency, so that
-two images of one specimen agree or are opposite in each narrow ring of frequencies. The displacement is the one
-for which all rings agree or are opposite as fully as possible: the sum over the rings of the size of their
-cross-correlation. Coarse detail, which does not repeat, tells the periods of the lattice apart.
+Defocus changes the sign of the contrast, and not of all detail alike: the transfer of weak contrast is real
+(thesis eqs. 2.10–2.12) and depends on the length of the spatial frequency, so that two images of one specimen
+agree or are opposite in each narrow ring of frequencies. The displacement is the one for which all rings
+agree or are opposite as fully as possible: the sum over the rings of the size of their cross-correlation.
+Coarse detail, which does not repeat, tells the periods of the lattice apart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FINE_NM = 0.0025  # of the second one
 TYPICAL_NM = 0.15  # drift between images of a series
 LARGEST_NM = 0.8  # farther away nothing is looked for
 OTHER_NM = 0.07  # a second best farther than this from the best is another answer
-UNSURE = 0.02  # by so much of its value the best must exceed the second best
+UNSURE = 0.05  # by so much of its value the best must exceed the second best
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,3 +163,16 @@ def _vertex(place: Doubles, value: Doubles, i: int) -> float:
     bend = value[i - 1] - 2 * value[i] + value[i + 1]
     move = 0.0 if bend >= 0 else 0.5 * (value[i - 1] - value[i + 1]) / bend
     return float(place[i] + move * (place[1] - place[0]))
+
+
+def displaced(image: npt.NDArray[np.floating], shift: Doubles) -> npt.NDArray[np.float32]:
+    """Displace an image (Y, X) by (dy, dx) px, band-limited; what moves in is its mirror image."""
+    if not np.any(shift):
+        return np.asarray(image, dtype=np.float32)
+    pad = [int(np.ceil(abs(d))) + 8 for d in shift]
+    sides = [(n, n) for n in np.minimum(pad, np.array(image.shape) - 1)]
+    wide = np.pad(np.asarray(image, dtype=np.float32), sides, mode="reflect")
+    moved = ndimage.fourier_shift(fft.rfft2(wide), tuple(shift), n=wide.shape[1])
+    whole = fft.irfft2(moved, s=wide.shape)
+    (top, _), (left, _) = sides
+    return np.asarray(whole[top : top + image.shape[0], left : left + image.shape[1]], dtype=np.float32)

@@ -124,12 +124,13 @@ class Detector:
         pixel_size_nm: tuple[float, float],
         valid: NDArray[np.bool_] | None = None,
     ) -> ProbabilityMaps:
-        """Run the network over one frame.
+        """Run the network over one frame, or over the images of one focal series.
 
         Parameters
         ----------
-        frame : numpy.ndarray, shape (Y, X)
-            Intensities of any real dtype; pixels that are not finite count as not observed.
+        frame : numpy.ndarray, shape (Y, X) or (K, Y, X)
+            Intensities of any real dtype; pixels that are not finite count as not observed. The K images of
+            a series are laid on each other and ordered by rising defocus.
         pixel_size_nm : tuple of float
             Size of a pixel along y and x, nm.
         valid : numpy.ndarray, shape (Y, X), bool, optional
@@ -139,34 +140,46 @@ class Detector:
         -------
         ProbabilityMaps
             ``observed`` is False everywhere for a blank frame.
+
+        Raises
+        ------
+        InputError
+            If the network takes another number of images.
         """
-        image = np.asarray(frame, dtype=np.float32)
-        good = np.isfinite(image)
+        images = np.asarray(frame, dtype=np.float32)
+        images = images[None] if images.ndim == 2 else images
+        if len(images) != self.config.frames:
+            raise InputError(
+                f"The model '{self.card.name}' looks at {self.config.frames} images at a time, not "
+                f"{len(images)}: choose another model."
+            )
+        good = np.isfinite(images).all(0)
         if valid is not None:
             good &= valid
-        blank = not good.any() or float(np.ptp(image[good])) == 0.0
+        blank = not good.any() or any(float(np.ptp(image[good])) == 0.0 for image in images)
         if not good.all():
-            image = np.where(good, image, np.float32(image[good].mean() if good.any() else 0))
+            levels = [image[good].mean() if good.any() else 0 for image in images]
+            images = np.where(good, images, np.array(levels, np.float32)[:, None, None])
         network_nm = self.card.pixel_size_nm
         shape = tuple(
-            max(1, round(n * p / network_nm)) for n, p in zip(image.shape, pixel_size_nm, strict=True)
+            max(1, round(n * p / network_nm)) for n, p in zip(images.shape[1:], pixel_size_nm, strict=True)
         )
         factor = self.config.unshuffle
         padded = tuple(-(-n // self.config.stride) * self.config.stride for n in shape)
         map_shape = tuple(-(-n // factor) for n in shape)
-        scale = tuple(old / new * factor for old, new in zip(image.shape, shape, strict=True))
+        scale = tuple(old / new * factor for old, new in zip(images.shape[1:], shape, strict=True))
         if blank:
             output = np.full((self.channels, *map_shape), 0, np.float32)
             output[0] = -20
             observed = np.zeros(map_shape, bool)
         else:
-            small = resample_frame(image, (shape[0], shape[1]))
             keep = torch.from_numpy(np.ones(shape, np.float32))
             if not good.all():
                 keep = torch.from_numpy(
                     resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5
                 ).float()
-            contrast = to_contrast(torch.from_numpy(small)[None], network_nm * 10, keep[None])[0]
+            small = (torch.from_numpy(resample_frame(image, (shape[0], shape[1]))) for image in images)
+            contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]
             observed = -F.max_pool2d(-F.pad(keep, pad)[None], factor)[0].numpy() > 0.5
@@ -192,13 +205,14 @@ class Detector:
         return self.net.n_detect + self.config.counts
 
     @torch.inference_mode()
-    def _tiled(self, image: Tensor) -> NDArray[np.float32]:
-        """Run over tiles and keep the middle of each: (Y, X) -> (channels, h, w)."""
+    def _tiled(self, images: Tensor) -> NDArray[np.float32]:
+        """Run over tiles and keep the middle of each: (K, Y, X) -> (channels, h, w)."""
         factor = self.config.unshuffle
-        out = np.empty((self.channels, image.shape[0] // factor, image.shape[1] // factor), np.float32)
-        for outer_y, inner_y in tiles(image.shape[0], self.tile, self.config.stride):
-            for outer_x, inner_x in tiles(image.shape[1], self.tile, self.config.stride):
-                part = image[outer_y, outer_x][None, None].to(self.device)
+        height, width = images.shape[-2:]
+        out = np.empty((self.channels, height // factor, width // factor), np.float32)
+        for outer_y, inner_y in tiles(height, self.tile, self.config.stride):
+            for outer_x, inner_x in tiles(width, self.tile, self.config.stride):
+                part = images[None, :, outer_y, outer_x].to(self.device)
                 answer = run_network(self.net, part)[0].cpu().numpy()
                 ys, xs = (
                     slice((inner.start - outer.start) // factor, (inner.stop - outer.start) // factor)

@@ -16,7 +16,8 @@ from napari_atomcount.io.session import Session
 from napari_atomcount.measure.imaging import column_contrast, estimate_dose, unevenness
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
-from napari_atomcount.pipeline.detecting import Looks, detect_frames, frame_numbers
+from napari_atomcount.pipeline.detecting import Looks, detect_frames
+from napari_atomcount.pipeline.focal import check_series, frame_numbers, images_of, left_over
 from napari_atomcount.pipeline.following import follow
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records import tables
@@ -69,16 +70,20 @@ def analyze(
     Raises
     ------
     InputError
-        If the pixel size is missing or absurd, if no frame is in the range, or region or mask do not fit.
+        If the pixel size is missing or absurd, if no frame is in the range, if region or mask do not fit, or
+        if the model means focal series and the settings do not, or the reverse.
     """
     settings = settings or AnalysisSettings()
     say = progress or (lambda _stage, _done, _total: None)
-    movie = with_estimates(movie, settings)
-    frames = frame_numbers(movie, settings)
+    card = model if isinstance(model, ModelCard) else model.card
+    check_series(card, settings.detect)
+    images = images_of(card)
+    movie = with_estimates(movie, settings, images)
+    frames = frame_numbers(movie, settings, images)
     if not frames:
+        none = "none of them is" if images == 1 else f"no whole series of {images} is"
         raise InputError(
-            f"{movie.name} has {movie.n_frames} frames, and none of them is in the range asked for: "
-            "change --frames."
+            f"{movie.name} has {movie.n_frames} frames, and {none} in the range asked for: change --frames."
         )
     begun = time.monotonic()
     detector = _loaded(model, settings)
@@ -86,12 +91,15 @@ def analyze(
     own_store = store is None
     store = LogitStore(movie, detector.card) if store is None else store
     parts: list[pd.DataFrame] = []
+    shifts: dict[int, list[list[float]]] = {}
     say("columns", 0, len(frames))
     try:
         for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
             store.add(result)
             if len(result.columns):
                 parts.append(result.columns)
+            if result.shift is not None:
+                shifts[result.frame] = np.round(result.shift, 3).tolist()
             say("columns", done, len(frames))
         columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
         detected = time.monotonic()
@@ -105,6 +113,9 @@ def analyze(
             store.close()
     timing = {"loading": loaded - begun, "columns": detected - loaded, **analysis.summary["seconds"]}
     analysis.summary["seconds"] = {name: round(value, 3) for name, value in timing.items()}
+    if images > 1:
+        series = [{"frame": t, "shift_px": shift} for t, shift in shifts.items()]
+        analysis.summary["focal_series"] = {"images": images, "series": series}
     return describe(analysis, movie, detector.card, settings, command=command, complete=complete)
 
 
@@ -128,8 +139,10 @@ def _kept(
     ]
 
 
-def with_estimates(movie: Movie, settings: AnalysisSettings) -> Movie:
+def with_estimates(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Movie:
     """Return the movie with a voltage from the settings and a dose from its noise, where it knows neither.
+
+    In focal series of several ``images`` only those of one defocus are compared with each other.
 
     Raises
     ------
@@ -141,15 +154,15 @@ def with_estimates(movie: Movie, settings: AnalysisSettings) -> Movie:
     if settings.kv is not None:
         calibration = calibration.updated("user", kv=settings.kv)
     if calibration.dose_e_per_A2 is None:
-        dose = estimate_dose(_samples(movie, settings), pixel_size)
+        dose = estimate_dose(_samples(movie, settings, images), pixel_size)
         if dose is not None:
             calibration = calibration.updated("estimated", dose_e_per_A2=dose)
     return movie.with_calibration(calibration)
 
 
-def _samples(movie: Movie, settings: AnalysisSettings) -> list[npt.NDArray[np.float32]]:
+def _samples(movie: Movie, settings: AnalysisSettings, images: int) -> list[npt.NDArray[np.float32]]:
     """A few successive frames from the middle of the range, for what all frames have in common."""
-    frames = frame_numbers(movie, settings)
+    frames = frame_numbers(movie, settings, images)
     middle = max(0, (len(frames) - SAMPLE_FRAMES) // 2)
     return [movie.frame(t).astype(np.float32) for t in frames[middle : middle + SAMPLE_FRAMES]]
 
@@ -158,7 +171,9 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
     """What about the movie lies outside the model's domain, in sentences; empty if nothing does."""
     calibration = movie.calibration
     pixel_size = calibration.require_pixel_size()
-    samples = [s for s in _samples(movie, settings) if np.isfinite(s).any() and np.nanstd(s) > 0]
+    samples = [
+        s for s in _samples(movie, settings, images_of(card)) if np.isfinite(s).any() and np.nanstd(s) > 0
+    ]
     return check_domain(
         card,
         pixel_size_nm=pixel_size,
@@ -205,7 +220,7 @@ def describe(
     Analysis
         The same one.
     """
-    said = list(analysis.summary.get("warnings", []))
+    said = list(analysis.summary.get("warnings", [])) + left_over(movie, settings, images_of(card))
     if not complete:
         said.insert(0, "the analysis was stopped: only the finished frames are in it")
     domain = domain_words(movie, card, settings)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.measure.drift import SpectrumMaker
-from napari_atomcount.pipeline.area import Area, repair
+from napari_atomcount.pipeline.area import Area
+from napari_atomcount.pipeline.focal import check_series, frame_numbers, images_of, look_at
 from napari_atomcount.records import tables
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
@@ -40,7 +41,7 @@ class Looks(Protocol):
         pixel_size_nm: tuple[float, float],
         valid: npt.NDArray[np.bool_] | None = None,
     ) -> ProbabilityMaps:
-        """Probability maps of one frame."""
+        """Probability maps of one frame (Y, X), or of one series (K, Y, X)."""
         ...
 
 
@@ -51,7 +52,7 @@ class FrameResult:
     Parameters
     ----------
     frame : int
-        Index in the source.
+        Index in the source; of a focal series that of its first image.
     columns : DataFrame
         COLUMNS, not yet with sites; ``column_id`` is unique among the results of one `detect_frames`.
     weak : DataFrame
@@ -66,6 +67,8 @@ class FrameResult:
         What the drift needs of the frame (`measure.drift.SpectrumMaker`).
     seconds : float
         What it took.
+    shift : ndarray, shape (K, 2), or None
+        How far each image of a focal series was displaced against the first, px.
     """
 
     frame: int
@@ -76,12 +79,7 @@ class FrameResult:
     warnings: tuple[str, ...]
     spectrum: npt.NDArray[np.complex64]
     seconds: float
-
-
-def frame_numbers(movie: Movie, settings: AnalysisSettings) -> list[int]:
-    """Frames to analyse: those of the settings' range that the movie has."""
-    start, stop = settings.frames or (0, movie.n_frames)
-    return list(range(min(start, movie.n_frames), min(stop, movie.n_frames)))
+    shift: npt.NDArray[np.float64] | None = None
 
 
 def detect_frames(
@@ -93,6 +91,8 @@ def detect_frames(
 ) -> Iterator[FrameResult]:
     """Find the columns of a movie, a frame at a time; memory does not grow with the number of frames.
 
+    A model of focal series takes successive images together, a series at a time.
+
     Parameters
     ----------
     movie : Movie
@@ -102,7 +102,7 @@ def detect_frames(
     settings : AnalysisSettings, optional
         Threshold, range of frames, region and mask.
     frames : iterable of int, optional
-        Frames to look at; by default those of the settings.
+        Frames to look at, or first images of series; by default those of the settings.
     cancelled : callable, optional
         Asked before each frame; True ends the iteration. So does ceasing to iterate.
 
@@ -114,9 +114,11 @@ def detect_frames(
     Raises
     ------
     InputError
-        If the pixel size is missing or absurd, or region or mask do not fit.
+        If the pixel size is missing or absurd, region or mask do not fit, or the model means focal series and
+        the settings do not, or the reverse.
     """
     settings = settings or AnalysisSettings()
+    check_series(detector.card, settings.detect)
     pixel_size = movie.calibration.require_pixel_size()
     area = Area.of(movie, settings)
     maker = SpectrumMaker(movie.shape[1:], pixel_size)
@@ -124,25 +126,22 @@ def detect_frames(
     threshold = card.default_threshold if settings.detect.threshold is None else settings.detect.threshold
     next_id = 0
     before: npt.NDArray[Any] | None = None
-    for t in frame_numbers(movie, settings) if frames is None else frames:
+    for t in frame_numbers(movie, settings, images_of(card)) if frames is None else frames:
         if cancelled is not None and cancelled():
             return
         begun = time.monotonic()
-        raw = movie.frame(t)
-        fixed = repair(raw)
-        maps = detector.detect(fixed.image, pixel_size, fixed.valid)
-        if fixed.broken is not None:
-            maps = replace(maps, observed=maps.observed & ~_in_map(fixed.broken, maps))
-        said = []
-        if fixed.words:
-            said.append(f"frame {t}: {fixed.words} were filled; columns in them are not observed")
+        look = look_at(movie, t, card, settings.detect)
+        maps = detector.detect(look.seen, pixel_size, look.valid)
+        if look.broken is not None:
+            maps = replace(maps, observed=maps.observed & ~_in_map(look.broken, maps))
+        said = list(look.words)
         observed = bool(maps.observed.any())
         if not observed:
             said.append(f"frame {t} is blank: not observed")
-        elif before is not None and np.array_equal(raw, before):
+        elif before is not None and np.array_equal(look.raw, before):
             observed = False
             said.append(f"frame {t} repeats the frame before it: it counts as not observed")
-        before = raw
+        before = look.raw
         found = find_columns(
             maps,
             card.calibration.evidence,
@@ -163,8 +162,9 @@ def detect_frames(
             maps=maps,
             observed=observed,
             warnings=tuple(said),
-            spectrum=maker(fixed.image, fixed.valid),
+            spectrum=maker(look.first, look.valid),
             seconds=time.monotonic() - begun,
+            shift=look.shift,
         )
 
 

@@ -33,6 +33,12 @@ class DetectSettings(Settings):
         le=8192,
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "", "where the network runs")
+    focal_series: bool = setting(
+        False, "", "successive images of different defocus make one series, which is aligned first"
+    )
+    defocus_nm: tuple[float, ...] = setting(
+        (), "nm", "defocus of the images of a series, in their order; empty: it rises from image to image"
+    )
 
 
 class DriftSettings(Settings):

@@ -1,8 +1,12 @@
-"""Places where a column can be: the columns of all frames, gathered in the specimen's frame; lattices."""
+"""Places where a column can be: the columns of all frames, gathered in the specimen's frame; lattices.
+
+Columns of different classes (Ce and O) lie on lattices of their own: each class's sites are indexed, and their
+neighbours counted, among themselves.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 FREE_SITE_FRAMES = 2  # off all lattices, one sighting is noise
 ROOM = 0.5  # of the spacing: a place nearer than this to a lattice site is a shoulder of its column
+CLASS_POOLS = 100  # pools of rates: the coordination, and this much more for each further class
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +38,50 @@ class SiteSet:
         False: no column was ever found there; it stands beside the occupied ones on their lattice. Such
         places show what the network says of an empty site.
     spacing_nm : float
-        Median distance of nearest neighbours, nm; NaN for fewer than two sites.
+        Median distance of nearest neighbours, nm, in the class with most sites; NaN for fewer than two.
+    by_label : dict of str to float
+        The same for each class of columns, where there are several.
     """
 
     table: pd.DataFrame
     seen: npt.NDArray[np.bool_]
     spacing_nm: float
+    by_label: dict[str, float] = field(default_factory=dict)
+
+    def spacing(self, label: str) -> float:
+        """Distance of neighbours of one class, nm."""
+        return self.by_label.get(label, self.spacing_nm)
+
+    def pools(self) -> Ints:
+        """Sites that share their rates have the same number: by coordination, and by class."""
+        return class_pools(self.table, list(self.by_label))
+
+    def neighbours(self, table: pd.DataFrame, occupied: npt.NDArray[np.bool_]) -> Ints:
+        """Occupied neighbours of each site of a SITES table, those of its own class."""
+        place = table[["y_nm", "x_nm"]].to_numpy()
+        if not self.by_label:
+            return coordination(place, occupied, self.spacing_nm)
+        out = np.zeros(len(place), np.int64)
+        label = table["label"].to_numpy()
+        for name in pd.unique(table["label"]):
+            own = label == name
+            out[own] = coordination(place[own], occupied[own], self.spacing(str(name)))
+        return out
+
+
+def class_pools(table: pd.DataFrame, classes: list[str]) -> Ints:
+    """Numbers of the pools of rates of a SITES table: its coordination where there is one class only.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With label and coordination.
+    classes : list of str
+        In the order that fixes the numbers; labels that are not among them go with the first.
+    """
+    number = {name: i for i, name in enumerate(classes)}
+    code = np.array([number.get(str(name), 0) for name in table["label"]], dtype=np.int64)
+    return np.asarray(table["coordination"].to_numpy(np.int64) + CLASS_POOLS * code)
 
 
 def to_specimen(columns: pd.DataFrame, drift: pd.DataFrame) -> tuple[Doubles, Doubles]:
@@ -102,32 +145,98 @@ def build_sites(
     if "origin" in columns:
         said[site_id[(columns["origin"] == "added").to_numpy() & (site_id >= 0)]] = True
     centres, frames_seen = centres[order], frames_seen[order]
+    site_id = assign(frame, home, centres, settings.radius_nm)
+    votes, _ = _labels(columns["label"], site_id, len(centres))
+    kind = np.array(votes, dtype=object)
+    classes = [str(name) for name in pd.unique(columns["label"])] if len(columns) else ["column"]
+    parts = [
+        _of_one_class(centres[own], frames_seen[own], said[order][own], len(drift), settings)
+        for own in (kind == name for name in classes)
+    ]
+    # the order of the sites is that of their evidence, whatever their class
+    home_of = [np.flatnonzero(kind == name)[part.keep] for name, part in zip(classes, parts, strict=True)]
+    chosen = np.sort(np.concatenate(home_of))
+    centres = centres[chosen]
+    lattice_id, neighbours = np.full(len(chosen), -1, np.int64), np.zeros(len(chosen), np.int64)
+    hk = np.full((len(chosen), 2), -1, np.int64)
+    beside: list[Doubles] = []
+    beside_lattice, beside_hk, beside_neighbours = [], [], []
+    beside_label: list[str] = []
+    first = 0
+    for name, part, where in zip(classes, parts, home_of, strict=True):
+        row = np.searchsorted(chosen, where)
+        lattice_id[row] = np.where(part.lattice_id >= 0, part.lattice_id + first, -1)
+        hk[row], neighbours[row] = part.hk, part.neighbours
+        # where a site of another class stands, none of this class is missing
+        free = nearest(centres[kind[chosen] != name], part.beside)[0] > settings.radius_nm
+        beside.append(part.beside[free])
+        beside_lattice.append(part.beside_lattice[free] + first)
+        beside_hk.append(part.beside_hk[free])
+        beside_neighbours.append(part.beside_neighbours[free])
+        beside_label += [name] * int(free.sum())
+        first += part.n_lattices
+    site_id = assign(frame, home, centres, settings.radius_nm)
+    labels, _ = _labels(columns["label"], site_id, len(centres))
+    everywhere = np.vstack([centres, *beside])
+    table = _table(
+        everywhere / pixel,
+        calibration,
+        np.concatenate([lattice_id, *beside_lattice]),
+        np.vstack([hk, *beside_hk]),
+        np.concatenate([neighbours, *beside_neighbours]),
+        [*labels, *beside_label],
+    )
+    seen = np.arange(len(everywhere)) < len(centres)
+    most = int(np.argmax([np.sum(kind == name) for name in classes]))
+    by_label = {n: p.spacing for n, p in zip(classes, parts, strict=True)} if len(classes) > 1 else {}
+    return SiteSet(table, seen, parts[most].spacing, by_label), columns.assign(site_id=site_id)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The sites of one class: which of the given places are kept, their lattices, what is beside them."""
+
+    keep: npt.NDArray[np.bool_]  # of the places given
+    lattice_id: Ints  # of the kept ones
+    hk: Ints
+    neighbours: Ints
+    beside: Doubles
+    beside_lattice: Ints
+    beside_hk: Ints
+    beside_neighbours: Ints
+    spacing: float
+    n_lattices: int
+
+
+def _of_one_class(
+    centres: Doubles,
+    frames_seen: Ints,
+    said: npt.NDArray[np.bool_],
+    n_frames: int,
+    settings: SiteSettings,
+) -> _Part:
+    """Fit lattices to the places (S, 2) of one class, nm, and choose those that are sites."""
     # A place that was seen now and then may join a lattice that expects it, but makes none.
-    lattices = fit_lattices(centres, frames_seen >= max(2 if len(drift) > 1 else 1, 0.1 * len(drift)))
+    lattices = fit_lattices(centres, frames_seen >= max(2 if n_frames > 1 else 1, 0.1 * n_frames))
     spacing = _spacing(centres, lattices)
-    keep = _kept(centres, frames_seen, lattices, len(drift), spacing, settings)
-    keep |= said[order]
+    keep = _kept(centres, frames_seen, lattices, n_frames, spacing, settings)
+    keep |= said
     lattices = [_subset(lattice, keep) for lattice in lattices]
     centres, frames_seen = centres[keep], frames_seen[keep]
-    usually = frames_seen >= 0.5 * len(drift)
+    usually = frames_seen >= 0.5 * n_frames
     beside, beside_lattice, beside_hk = empty_neighbours(centres, lattices, usually)
     lattice_id = np.full(len(centres), -1, np.int64)
     hk = np.full((len(centres), 2), -1, np.int64)
     for n, lattice in enumerate(lattices):
         lattice_id[lattice.member], hk[lattice.member] = n, lattice.hk
-    site_id = assign(frame, home, centres, settings.radius_nm)
-    labels, usual = _labels(columns["label"], site_id, len(centres))
-    everywhere = np.vstack([centres, beside])
-    seen = np.concatenate([np.ones(len(centres), bool), np.zeros(len(beside), bool)])
-    table = _table(
-        everywhere / pixel,
-        calibration,
-        np.concatenate([lattice_id, beside_lattice]),
-        np.vstack([hk, beside_hk]),
-        coordination(everywhere, np.concatenate([usually, seen[len(centres) :]]), spacing),
-        [*labels, *[usual] * len(beside)],
+    neighbours = coordination(
+        np.vstack([centres, beside]), np.concatenate([usually, np.ones(len(beside), bool)]), spacing
     )
-    return SiteSet(table, seen, spacing), columns.assign(site_id=site_id)
+    n = len(centres)
+    return _Part(
+        keep, lattice_id, hk, neighbours[:n], beside, beside_lattice, beside_hk, neighbours[n:],
+        spacing, len(lattices),
+    )  # fmt: skip
 
 
 def assign(frame: npt.NDArray[np.integer], home: Doubles, centres: Doubles, radius: float) -> Ints:

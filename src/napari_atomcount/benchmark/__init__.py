@@ -96,6 +96,14 @@ def run(
     }
     result = BenchmarkRun()
     for card in cards:
+        if card.focal_series:
+            from napari_atomcount.benchmark.focal import run_focal
+            from napari_atomcount.benchmark.focal_report import write_focal
+
+            focal = run_focal(card, images, seed, tell)
+            result.files += write_focal(focal, out, about)
+            result.floors += focal.floors
+            continue
         columns = run_columns(card, images, seed, tell)
         result.files += report.write_columns(columns, out, about)
         result.floors += columns.floors

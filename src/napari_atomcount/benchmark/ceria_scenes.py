@@ -1,4 +1,4 @@
-"""Test images of CeO2 in [110]: specimens of the second generator, their exit waves, and how they are imaged."""
+"""Test images of CeO2 in [110]: specimens of the second generator, their exit waves, the conditions."""
 
 from __future__ import annotations
 

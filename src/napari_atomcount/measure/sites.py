@@ -1,7 +1,7 @@
 """Places where a column can be: the columns of all frames, gathered in the specimen's frame; lattices.
 
-Columns of different classes (Ce and O) lie on lattices of their own: each class's sites are indexed, and their
-neighbours counted, among themselves.
+Columns of different classes (Ce and O) lie on lattices of their own: each class's sites are indexed, and
+their neighbours counted, among themselves.
 """
 
 from __future__ import annotations

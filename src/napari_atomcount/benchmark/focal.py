@@ -31,7 +31,7 @@ from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector
 from napari_atomcount.physics.focal import exposed
 from napari_atomcount.physics.recipe import Uniform
-from napari_atomcount.pipeline.focal import images_of, look_at
+from napari_atomcount.pipeline.focal import look_at
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
@@ -77,8 +77,7 @@ def conditions() -> list[FocalCondition]:
 
     tilted = ParticleSet(tilt_deg=(0.0, 3.0))
     rows = [
-        row(f"focal-{name_of(d)}", f"{name_of(d)} e/Å² in all", d, axis="dose", at=d)
-        for d in TOTAL_DOSES
+        row(f"focal-{name_of(d)}", f"{name_of(d)} e/Å² in all", d, axis="dose", at=d) for d in TOTAL_DOSES
     ]
     rows += both("tilt3", "tilt up to 3°", particles=tilted)
     rows += both("training-generator", "new particles of the training's generator",
@@ -168,7 +167,7 @@ def run_focal(card: ModelCard, images: int | None, seed: int, tell: Tell) -> Foc
         For a model that this benchmark does not fit.
     """
     wanted = conditions()
-    if card.task != "columns" or images_of(card) != len(wanted[0].defocus_nm):
+    if card.task != "columns" or card.images != len(wanted[0].defocus_nm):
         raise InputError(f"There is no benchmark for the model '{card.name}' ({card.task}).")
     particles = IMAGES if images is None else max(1, images)
     number = {c.name: max(1, round(particles * c.share)) for c in wanted}

@@ -101,13 +101,14 @@ class Actions(QObject):
         """Run the frames that are missing, or all of them anew where none is; then follow."""
         run = self._begin(fresh=self.model.run is not None and not self.model.run.missing)
         if run is not None:
-            self._detect(run, run.missing, then_follow=run.n_frames > 1)
+            self._detect(run, run.missing, then_follow=len(run.wanted) > 1)
 
     def run_frame(self, frame: int) -> None:
-        """Run one frame."""
+        """Run one frame, or the focal series that it belongs to."""
         run = self._begin(fresh=False)
-        if run is not None:
-            self._detect(run, [frame], then_follow=False)
+        if run is not None and run.wanted:
+            first = min(frame // run.card.images * run.card.images, run.wanted[-1])
+            self._detect(run, [first], then_follow=False)
 
     def _begin(self, fresh: bool) -> Run | None:
         try:

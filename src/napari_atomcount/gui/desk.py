@@ -100,6 +100,7 @@ class AtomCountDock(QWidget):
         self.movie.calibration_edited.connect(commands.calibrate)
         self.movie.refused.connect(show_error)
         self.network.card_chosen.connect(self.model.set_card)
+        self.network.series.defocus_edited.connect(self.model.set_defocus)
         self.network.run_all_requested.connect(commands.run_all)
         self.network.run_frame_requested.connect(lambda: commands.run_frame(self.layers.frame))
         self.network.stop_requested.connect(self._stop)
@@ -212,7 +213,7 @@ class AtomCountDock(QWidget):
         self._show_calibration()
 
     def _on_card(self) -> None:
-        self.network.show_card(self.model.card)
+        self.network.show_card(self.model.card, self.model.settings.detect.defocus_nm)
         self._show_calibration()
 
     def _show_calibration(self) -> None:

@@ -84,7 +84,7 @@ def looking(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> Iterat
     """A first look at a few frames: the movie with its dose estimated, and how it differs from the domain."""
     from napari_atomcount.pipeline.analysing import domain_words, with_estimates
 
-    estimated = with_estimates(movie, settings)
+    estimated = with_estimates(movie, settings, card.images)
     yield Result((estimated.calibration, domain_words(estimated, card, settings)))
 
 
@@ -101,7 +101,7 @@ def following(
 
     yield Progress("following the columns through time")
     followed = pipeline.follow_sites(movie, columns, store, settings, corrected=replay())
-    complete = len(store.frames) == movie.n_frames
+    complete = len(store.frames) == movie.n_frames // card.images
     pipeline.describe(followed.analysis, movie, card, settings, command="napari", complete=complete)
     yield Result(followed)
 

@@ -11,6 +11,7 @@ from napari_atomcount.gui import style
 from napari_atomcount.gui.card_words import full_text, short_text
 from napari_atomcount.gui.forms import Section, hint
 from napari_atomcount.gui.run import Run
+from napari_atomcount.gui.series_row import SeriesRow
 from napari_atomcount.networks.card import ModelCard
 
 EMPTY = (
@@ -41,6 +42,7 @@ class NetworkSection(Section):
     def __init__(self) -> None:
         super().__init__("network", "2  Network")
         self._cards: list[ModelCard] = []
+        self._unit = "frame"
         self.empty = hint(EMPTY, "network_empty")
         self.choice = QComboBox()
         self.choice.setObjectName("atomcount_model_choice")
@@ -55,6 +57,7 @@ class NetworkSection(Section):
         top.addWidget(self.choice, 1)
         top.addWidget(self.card_button)
         self.words = hint("", "model_words")
+        self.series = SeriesRow()
         self.card_text = QLabel()
         self.card_text.setObjectName("atomcount_card_text")
         self.card_text.setWordWrap(True)
@@ -89,7 +92,7 @@ class NetworkSection(Section):
         self.result.setWordWrap(True)
         self.body.addWidget(self.empty)
         self.body.addLayout(top)
-        for widget in (self.words, self.card_text, self.domain, self.expected):
+        for widget in (self.words, self.card_text, self.series, self.domain, self.expected):
             self.body.addWidget(widget)
         self.body.addLayout(runs)
         self.body.addLayout(bar)
@@ -116,8 +119,12 @@ class NetworkSection(Section):
             self.choice.setItemData(self.choice.count() - 1, short_text(card), Qt.ItemDataRole.ToolTipRole)
         self.choice.setCurrentIndex(-1)
 
-    def show_card(self, card: ModelCard | None) -> None:
-        """Show the chosen model."""
+    def show_card(self, card: ModelCard | None, defocus_nm: tuple[float, ...] = ()) -> None:
+        """Show the chosen model, and for one of focal series the defoci that were given."""
+        images = 1 if card is None else card.images
+        self.series.show_series(images, defocus_nm)
+        self._unit = "frame" if images == 1 else "series"
+        self.run_frame.setText(f"This {self._unit}")
         index = next((i for i, known in enumerate(self._cards) if known is card), -1)
         self.choice.setCurrentIndex(index)
         self.card_button.setEnabled(card is not None)
@@ -182,12 +189,14 @@ class NetworkSection(Section):
         """Show what a run has found so far; ``continues``: new frames would join it."""
         self.result.setVisible(run is not None and bool(run.frames))
         if not busy:
-            self.run_all.setText("Run all frames" if run is None or run.n_frames > 1 else "Run")
+            single = run is not None and len(run.wanted) <= 1
+            self.run_all.setText("Run" if single else f"Run all {self._units(2)}")
         if run is None or not run.frames:
             return
         done, missing = len(run.frames), len(run.missing)
         columns = sum(len(table) for table in run.frames.values())
-        text = f"{columns:,} columns in {done:,} of {run.n_frames:,} frames"
+        total = len(run.wanted)
+        text = f"{columns:,} columns in {done:,} of {total:,} {self._units(total)}"
         blank = sum(not seen for seen in run.observed.values())
         if blank:
             text += f" · {blank} not observed"
@@ -199,11 +208,15 @@ class NetworkSection(Section):
         elif busy:
             pass  # the button keeps the words under which it was pressed
         elif missing and done > 1:
-            self.run_all.setText(f"Run the other {missing:,} frames")
+            self.run_all.setText(f"Run the other {missing:,} {self._units(missing)}")
         elif not missing:
             self.run_all.setText("Run again")
         self.result.setText("\n".join(texts))
         self.result.setStyleSheet(style.WARN if len(texts) > 1 else style.PLAIN)
+
+    def _units(self, number: int) -> str:
+        """What a run counts: frames, or focal series."""
+        return self._unit if self._unit == "series" or number == 1 else "frames"
 
     def _on_chosen(self, index: int) -> None:
         self.card_chosen.emit(self._cards[index])

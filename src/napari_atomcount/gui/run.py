@@ -168,7 +168,12 @@ class Run:
     @property
     def missing(self) -> list[int]:
         """Frames that were not run yet."""
-        return [frame for frame in range(self.n_frames) if frame not in self.frames]
+        return [frame for frame in self.wanted if frame not in self.frames]
+
+    @property
+    def wanted(self) -> list[int]:
+        """Frames of a whole run: all of the movie, or the first images of all its focal series."""
+        return list(range(0, self.n_frames - self.card.images + 1, self.card.images))
 
     @property
     def columns(self) -> pd.DataFrame:

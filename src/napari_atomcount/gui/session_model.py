@@ -115,10 +115,22 @@ class SessionModel(QObject):
     def set_card(self, card: ModelCard | None) -> None:
         """Choose the network, and show its run if it has one."""
         self.card = card
+        series = card is not None and card.images > 1
+        if series != self.settings.detect.focal_series:
+            self._set_detect(focal_series=series, defocus_nm=())
         self.card_changed.emit()
         self.run_changed.emit()
         self.analysis_changed.emit()
         self.select_site(-1)
+
+    def set_defocus(self, defocus_nm: tuple[float, ...]) -> None:
+        """The defoci of a focal series, in the order of its images; empty: they rise."""
+        self._set_detect(defocus_nm=defocus_nm)
+        self.run_changed.emit()
+
+    def _set_detect(self, **values: Any) -> None:
+        detect = self.settings.detect.model_copy(update=values)
+        self.settings = self.settings.model_copy(update={"detect": detect})
 
     def list_cards(self) -> list[ModelCard]:
         """The models that can find columns: bundled ones first, then the user's."""

@@ -90,6 +90,11 @@ class ModelCard(BaseModel):
         return self._folder
 
     @property
+    def images(self) -> int:
+        """How many images the model looks at together: 1, or those of a focal series."""
+        return int(self.network.get("frames", 1))
+
+    @property
     def weights(self) -> Path:
         """The file of weights beside the card."""
         return self._folder / "weights.safetensors"

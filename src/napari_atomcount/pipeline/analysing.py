@@ -17,7 +17,7 @@ from napari_atomcount.measure.imaging import column_contrast, estimate_dose, une
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
-from napari_atomcount.pipeline.focal import check_series, frame_numbers, images_of, left_over
+from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records import tables
@@ -77,7 +77,7 @@ def analyze(
     say = progress or (lambda _stage, _done, _total: None)
     card = model if isinstance(model, ModelCard) else model.card
     check_series(card, settings.detect)
-    images = images_of(card)
+    images = card.images
     movie = with_estimates(movie, settings, images)
     frames = frame_numbers(movie, settings, images)
     if not frames:
@@ -172,7 +172,7 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
     calibration = movie.calibration
     pixel_size = calibration.require_pixel_size()
     samples = [
-        s for s in _samples(movie, settings, images_of(card)) if np.isfinite(s).any() and np.nanstd(s) > 0
+        s for s in _samples(movie, settings, card.images) if np.isfinite(s).any() and np.nanstd(s) > 0
     ]
     return check_domain(
         card,
@@ -220,7 +220,7 @@ def describe(
     Analysis
         The same one.
     """
-    said = list(analysis.summary.get("warnings", [])) + left_over(movie, settings, images_of(card))
+    said = list(analysis.summary.get("warnings", [])) + left_over(movie, settings, card.images)
     if not complete:
         said.insert(0, "the analysis was stopped: only the finished frames are in it")
     domain = domain_words(movie, card, settings)

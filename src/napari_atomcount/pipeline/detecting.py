@@ -14,7 +14,7 @@ import pandas as pd
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.measure.drift import SpectrumMaker
 from napari_atomcount.pipeline.area import Area
-from napari_atomcount.pipeline.focal import check_series, frame_numbers, images_of, look_at
+from napari_atomcount.pipeline.focal import check_series, frame_numbers, look_at
 from napari_atomcount.records import tables
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
@@ -126,7 +126,7 @@ def detect_frames(
     threshold = card.default_threshold if settings.detect.threshold is None else settings.detect.threshold
     next_id = 0
     before: npt.NDArray[Any] | None = None
-    for t in frame_numbers(movie, settings, images_of(card)) if frames is None else frames:
+    for t in frame_numbers(movie, settings, card.images) if frames is None else frames:
         if cancelled is not None and cancelled():
             return
         begun = time.monotonic()

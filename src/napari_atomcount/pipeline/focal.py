@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from napari_atomcount.networks.card import ModelCard
 
 
-def images_of(card: ModelCard) -> int:
-    """How many images a model looks at together: 1, or those of a focal series."""
-    return int(card.network.get("frames", 1))
-
-
 def frame_numbers(movie: Movie, settings: AnalysisSettings, images: int = 1) -> list[int]:
     """Frames to analyse: those of the settings' range that the movie has; of series the first images."""
     start, stop = settings.frames or (0, movie.n_frames)
@@ -48,7 +43,7 @@ def check_series(card: ModelCard, settings: DetectSettings) -> None:
     InputError
         If one means focal series and the other single images, or the defoci do not fit the model.
     """
-    images, given = images_of(card), settings.defocus_nm
+    images, given = card.images, settings.defocus_nm
     if images > 1 and not settings.focal_series:
         raise InputError(
             f"The model '{card.name}' looks at focal series of {images} images: add --focal-series if the "
@@ -97,7 +92,7 @@ class Look:
 
 def look_at(movie: Movie, t: int, card: ModelCard, settings: DetectSettings) -> Look:
     """Read frame `t`, or the series that begins there, and make it fit for the network."""
-    images = images_of(card)
+    images = card.images
     if images == 1:
         raw = movie.frame(t)
         fixed = repair(raw)

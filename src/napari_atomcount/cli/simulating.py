@@ -21,7 +21,6 @@ from napari_atomcount.records.errors import InputError
 
 TRUTH = ["frame", "y", "x", "count", "label"]
 EVENTS = ["frame", "y", "x", "kind"]
-LABEL = "column"
 
 
 def write_simulation(
@@ -66,7 +65,8 @@ def write_simulation(
     out.mkdir(parents=True, exist_ok=True)
     written = [out / name for name in ("images.tif", "truth.csv", "recipe.json")]
     write_tiff(written[0], images, calibration)
-    _write_csv(truth.assign(label=LABEL)[TRUTH], written[1])
+    names = np.array(recipe.classes)[truth["label"].to_numpy(int)]
+    _write_csv(truth.assign(label=names)[TRUTH], written[1])
     record = json.loads(recipe.model_dump_json())
     record["simulated"] = {"images": len(images), "seed": seed, "napari-atomcount": __version__}
     write_json(record, written[2])

@@ -1,4 +1,8 @@
-"""Kinetic movies: a particle whose surface columns hop, gain and lose atoms, under drift; all is known."""
+"""Kinetic movies: a specimen whose columns hop, gain and lose atoms, under drift; all is known.
+
+In fcc particles the columns of the surface take part; of a compound, the classes that the recipe names, such
+as the oxygen columns of CeO2, where vacancies form and heal.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,10 @@ class Kinetics(BaseModel):
     frames: int = Field(40, ge=1)
     frame_time_s: float = Field(0.2, gt=0)
     mobile: int = Field(12, ge=0, description="columns that take part, the least coordinated ones first")
+    classes: tuple[str, ...] = Field((), description="classes of columns that may take part; all if empty")
+    neighbour_A: float = Field(
+        NEIGHBOUR_A, gt=0, description="columns of one class within this projected distance are neighbours"
+    )
     rate: float = Field(0.06, ge=0, le=1, description="hops per frame of a column of coordination 2")
     rate_per_neighbour: float = Field(
         0.75, gt=0, le=1, description="factor on the rate for each further neighbour"
@@ -63,7 +71,7 @@ class KineticMovie:
     frames : numpy.ndarray, shape (T, Y, X), float32
         Electrons per pixel.
     truth : pandas.DataFrame
-        frame, y, x (in that frame), count, site.
+        frame, y, x (in that frame), count, label (number of the class), site.
     events : pandas.DataFrame
         frame (the first one in the new state), y, x (of the site in frame 0), kind, site, before, after.
     drift : numpy.ndarray, shape (T, 2)
@@ -71,7 +79,7 @@ class KineticMovie:
     states : numpy.ndarray, shape (T, S), int
         Atoms in every column.
     sites : pandas.DataFrame
-        y, x in frame 0, coordination, mobile, full (atoms of the complete column).
+        y, x in frame 0, coordination, mobile, full (atoms of the complete column), label.
     pixel_A : float
         Side of a pixel, Å.
     optics : dict of str to float
@@ -90,7 +98,11 @@ class KineticMovie:
 
 
 def kinetic_states(
-    full: NDArray[np.int64], coordination: NDArray[np.int64], kinetics: Kinetics, rng: np.random.Generator
+    full: NDArray[np.int64],
+    coordination: NDArray[np.int64],
+    kinetics: Kinetics,
+    rng: np.random.Generator,
+    may: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Draw the history of every column.
 
@@ -100,6 +112,8 @@ def kinetic_states(
         Atoms of each column when it is complete.
     coordination : numpy.ndarray, shape (S,)
         Projected neighbours; rates fall with it.
+    may : numpy.ndarray of bool, shape (S,), optional
+        Columns that may take part; all of them if not given.
 
     Returns
     -------
@@ -109,7 +123,8 @@ def kinetic_states(
         Which columns are mobile.
     """
     number = len(full)
-    eligible = np.flatnonzero((full >= kinetics.smallest) & (coordination < 6) & (coordination > 0))
+    fit = (full >= kinetics.smallest) & (coordination < 6) & (coordination > 0)
+    eligible = np.flatnonzero(fit if may is None else fit & may)
     order = eligible[np.argsort(coordination[eligible] + rng.uniform(0, 1.5, len(eligible)), kind="stable")]
     mobile = np.zeros(number, bool)
     mobile[order[: kinetics.mobile]] = True
@@ -175,11 +190,15 @@ class KineticScene:
         truth = self.specimen.columns()
         self.index = truth.index.to_numpy()
         self.y_A, self.x_A = truth.y_A.to_numpy(), truth.x_A.to_numpy()
-        self.full = truth["count"].to_numpy()
+        self.full, self.label = truth["count"].to_numpy(), truth["label"].to_numpy()
+        kinetics = recipe.kinetics
         place = np.column_stack([self.y_A, self.x_A])
-        around = cKDTree(place).query_ball_point(place, NEIGHBOUR_A)
-        self.coordination = np.array([len(near) - 1 for near in around], dtype=np.int64)
-        self.states, self.mobile = kinetic_states(self.full, self.coordination, recipe.kinetics, self.rng)
+        around = cKDTree(place).query_ball_point(place, kinetics.neighbour_A)
+        alike = [int(np.sum(self.label[near] == own)) for near, own in zip(around, self.label, strict=True)]
+        self.coordination = np.array(alike, dtype=np.int64) - 1
+        names = np.array(recipe.classes)[self.label]
+        may = np.isin(names, kinetics.classes) if kinetics.classes else None
+        self.states, self.mobile = kinetic_states(self.full, self.coordination, kinetics, self.rng, may)
         self.drift_nm = drift_path(recipe.kinetics, self.rng)
         sigma = float(recipe.thermal_A.draw(self.rng, 1)[0])
         self.snapshots = [self.specimen.displaced(sigma, self.rng) for _ in range(recipe.snapshots)]
@@ -232,6 +251,7 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
                     "y": y[there] / pixel + dy,
                     "x": x[there] / pixel + dx,
                     "count": state[there],
+                    "label": scene.label[there],
                     "site": there,
                 }
             )
@@ -243,6 +263,7 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
             "coordination": scene.coordination,
             "mobile": scene.mobile,
             "full": scene.full,
+            "label": scene.label,
         }
     )
     return KineticMovie(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 SAMPLE_NAME = "hopping_au_310"
+FOCAL_NAME = "focal_au_3"
 
 
 def bundled(name: str) -> Path:
@@ -35,3 +36,8 @@ def bundled(name: str) -> Path:
 def sample_movie() -> Path:
     """Path of the bundled hopping movie (TIFF, calibrated); its truth lies beside it."""
     return bundled(f"sample_data/{SAMPLE_NAME}.tif")
+
+
+def sample_series() -> Path:
+    """Path of the bundled focal series of three images (TIFF, calibrated); its truth lies beside it."""
+    return bundled(f"sample_data/{FOCAL_NAME}.tif")

@@ -1,4 +1,4 @@
-"""A recipe's images on disk: images.tif, truth.csv, truth_events.csv for movies, recipe.json."""
+"""A recipe's images on disk: images.tif, truth.csv, recipe.json; truth_events.csv or truth_series.csv."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from napari_atomcount.cli.making import STILLS
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.io.tables import write_json
 from napari_atomcount.io.tiff import write_tiff
+from napari_atomcount.physics.focal import Exposure
 from napari_atomcount.physics.hopping import HoppingRecipe, simulate_movie
 from napari_atomcount.physics.recipe import Recipe, simulate
 from napari_atomcount.records.calibration import Calibration
@@ -21,6 +22,7 @@ from napari_atomcount.records.errors import InputError
 
 TRUTH = ["frame", "y", "x", "count", "label"]
 EVENTS = ["frame", "y", "x", "kind"]
+SERIES = ["frame", "series", "defocus_nm", "dy", "dx"]
 
 
 def write_simulation(
@@ -35,7 +37,7 @@ def write_simulation(
     out
         Made where it is missing.
     number
-        Images, or frames of a movie; the recipe's frames, or STILLS, when None.
+        Images, focal series, or frames of a movie; the recipe's frames, or STILLS, when None.
     seed
         Of everything random, together with the recipe's own.
     report
@@ -44,7 +46,8 @@ def write_simulation(
     Returns
     -------
     list of Path
-        What was written. Positions of the truth are in px of their frame, also those of the events.
+        What was written. Positions of the truth are in px of their frame, also those of the events; of a
+        focal series in px of its first image, and how far the others are displaced is in truth_series.csv.
 
     Raises
     ------
@@ -57,8 +60,9 @@ def write_simulation(
             kinetics = recipe.kinetics.model_copy(update={"frames": number})
             recipe = recipe.model_copy(update={"kinetics": kinetics})
         images, truth, events, pixel_A = movie(recipe, seed, report)
+        series = None
     else:
-        images, truth, pixel_A = stills(recipe, number or STILLS, seed, report)
+        images, truth, series, pixel_A = stills(recipe, number or STILLS, seed, report)
         events = None
     frame_time = recipe.kinetics.frame_time_s if isinstance(recipe, HoppingRecipe) else None
     calibration = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10), frame_time_s=frame_time)
@@ -73,6 +77,9 @@ def write_simulation(
     if events is not None:
         written.append(out / "truth_events.csv")
         _write_csv(events[EVENTS], written[-1])
+    if series is not None:
+        written.append(out / "truth_series.csv")
+        _write_csv(series[SERIES], written[-1])
     return written
 
 
@@ -95,17 +102,35 @@ def read_recipe(path: Path) -> Recipe:
 
 def stills(
     recipe: Recipe, number: int, seed: int, report: Callable[[str, int, int], None]
-) -> tuple[NDArray[np.float32], pd.DataFrame, float]:
-    """Images (N, Y, X) in electrons per pixel, their truth, and the pixel size in Å."""
-    frames, truth = [], []
+) -> tuple[NDArray[np.float32], pd.DataFrame, pd.DataFrame | None, float]:
+    """Images (N, Y, X) in electrons per pixel, their truth, that of focal series, and the pixel size in Å."""
+    frames, truth, series = [], [], []
     pixel_A = recipe.pixel_A
     report("simulating", 0, number)
     for index, made in enumerate(simulate(recipe, number, seed)):
-        frames.append(made.detected[0].numpy())
-        truth.append(made.truth.assign(frame=index))
+        first = len(frames)
+        frames.extend(made.detected[:1].flatten(0, -3).numpy())
+        truth.append(made.truth.assign(frame=first))
+        if made.series is not None:
+            series.append(series_truth(made.series, first, made.pixel_A))
         pixel_A = made.pixel_A
         report("simulating", index + 1, number)
-    return np.stack(frames), pd.concat(truth, ignore_index=True), pixel_A
+    taken = pd.concat(series, ignore_index=True) if series else None
+    return np.stack(frames), pd.concat(truth, ignore_index=True), taken, pixel_A
+
+
+def series_truth(made: Exposure, first: int, pixel_A: float) -> pd.DataFrame:
+    """The images of one focal series: their defocus, and how far they are displaced against the first, px."""
+    shift = made.shift_A[0] / pixel_A
+    return pd.DataFrame(
+        {
+            "frame": first + np.arange(len(shift)),
+            "series": first,
+            "defocus_nm": made.defocus_nm[0],
+            "dy": shift[:, 0],
+            "dx": shift[:, 1],
+        }
+    )
 
 
 def movie(

@@ -55,3 +55,11 @@ def open_sample() -> list[tuple]:
     from napari_atomcount.resources import sample_movie
 
     return [movie_layer(readers.open_movie(sample_movie()))]
+
+
+def open_focal_sample() -> list[tuple]:
+    """The bundled focal series as a calibrated image layer."""
+    from napari_atomcount.io import readers
+    from napari_atomcount.resources import sample_series
+
+    return [movie_layer(readers.open_movie(sample_series()))]

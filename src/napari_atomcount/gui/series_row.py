@@ -1,4 +1,4 @@
-"""The row of the network's section for models of focal series: how images are taken together, their defocus."""
+"""The row of the network's section for models of focal series: what makes a series, and its defoci."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class SeriesRow(QWidget):
         self._images = images
         self.setVisible(images > 1)
         self.words.setText(
-            f"Every {images} successive images are one focal series; they are aligned, and the columns lie on "
-            "the first of them."
+            f"Every {images} successive images are one focal series; they are aligned, and the columns lie "
+            "on the first of them."
         )
         self.line.setPlaceholderText("empty: it rises from image to image")
         self._shown = ", ".join(f"{d:g}" for d in defocus_nm)

@@ -12,7 +12,6 @@ import pandas as pd
 from napari_atomcount.measure.count_chain import CountModel, decode_counts, learn_counts
 from napari_atomcount.measure.counts import context_offsets, read_counts, usual_counts
 from napari_atomcount.measure.events import find_events
-from napari_atomcount.measure.lattice import coordination as neighbours_of
 from napari_atomcount.measure.markov import Posterior, change_probabilities
 from napari_atomcount.measure.occupancy import Occupancy
 from napari_atomcount.measure.sites import SiteSet
@@ -34,17 +33,21 @@ class Counting:
 
     Parameters
     ----------
-    model : CountModel
-        Noise, rates, cost of a change.
+    models : dict of str to CountModel
+        Noise, rates, cost of a change, for each class of columns.
     context : ndarray, shape (F, n_sites)
         What the surroundings add to each expected count.
     n_counts : int
         K.
     """
 
-    model: CountModel
+    models: dict[str, CountModel]
     context: Single
     n_counts: int
+
+    def model(self, label: str) -> CountModel:
+        """What was learned of a class; of a class that no site had, what was learned of the first."""
+        return self.models.get(label, next(iter(self.models.values())))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +117,13 @@ def learn_counting(
     state: npt.NDArray[np.int8],
     chain: Posterior,
     sites: pd.DataFrame,
-    spacing_nm: float,
+    places: SiteSet,
     false_per_1000: float,
 ) -> Counting | None:
     """Learn what one needs to count the atoms at sites through time; None for a model that does not count.
 
     The false events that the appearing and vanishing columns leave over are what changes of the count may be.
+    Each class of columns is learned on its own: an oxygen's contrast is not a cerium's.
 
     Parameters
     ----------
@@ -128,9 +132,9 @@ def learn_counting(
     chain : Posterior
         Of these sites.
     sites : DataFrame
-        SITES, with positions in nm and coordination.
-    spacing_nm : float
-        Usual distance of neighbours, nm.
+        SITES, with positions in nm, coordination and label.
+    places : SiteSet
+        For the usual distance of neighbours.
     false_per_1000 : float
         Accepted false events per 1,000 site-frames, of all kinds.
     """
@@ -142,19 +146,32 @@ def learn_counting(
     row = np.searchsorted(frames, network["frame"].to_numpy())
     seen = read_counts(network, row, len(frames), state.shape[1], n_counts)
     occupied = state > 0
-    context = context_offsets(seen.expected, occupied, sites[["y_nm", "x_nm"]].to_numpy(), spacing_nm)
-    spent = float(np.sum(1 - change_probabilities(chain, occupied, state >= 0)[3]))
-    allowed = max(false_per_1000 / 1000 * float((state >= 0).sum()) - spent, 0.0)
-    pool = sites["coordination"].to_numpy()
-    model = learn_counts(seen.expected - context, occupied, pool, n_counts, allowed)
-    return Counting(model, context, n_counts)
+    nm, pool = sites[["y_nm", "x_nm"]].to_numpy(), sites["coordination"].to_numpy()
+    context = np.zeros(state.shape, np.float32)
+    models: dict[str, CountModel] = {}
+    for label, own in by_class(sites["label"]) or [("column", np.zeros(0, np.int64))]:
+        here = occupied[:, own]
+        context[:, own] = context_offsets(seen.expected[:, own], here, nm[own], places.spacing(label))
+        part = state[:, own] >= 0
+        spent = float(np.sum(1 - change_probabilities(chain.of_sites(own), here, part)[3]))
+        allowed = max(false_per_1000 / 1000 * float(part.sum()) - spent, 0.0)
+        models[label] = learn_counts(
+            seen.expected[:, own] - context[:, own], here, pool[own], n_counts, allowed
+        )
+    return Counting(models, context, n_counts)
+
+
+def by_class(label: pd.Series[str]) -> list[tuple[str, Ints]]:
+    """Each class among some sites with the indices of its own."""
+    names = label.to_numpy()
+    return [(str(name), np.flatnonzero(names == name).astype(np.int64)) for name in pd.unique(label)]
 
 
 def counted_states(
     columns: pd.DataFrame,
     frames: Ints,
     state: npt.NDArray[np.int8],
-    coordination: Ints,
+    sites: pd.DataFrame,
     counting: Counting | None,
 ) -> Counted:
     """Put counts where sites are occupied.
@@ -168,8 +185,8 @@ def counted_states(
         Of the rows.
     state : ndarray of int8, shape (F, S)
         -1 not observed, 0 empty, 1 occupied.
-    coordination : ndarray of int, shape (S,)
-        Of the sites.
+    sites : DataFrame
+        SITES, for coordination and label.
     counting : Counting, optional
         With the context of these sites; None: the model does not count.
 
@@ -185,16 +202,21 @@ def counted_states(
     row = np.searchsorted(frames, counts["frame"].to_numpy())
     theirs = (counts["origin"] != "network").to_numpy()
     seen = read_counts(counts[~theirs], row[~theirs], len(frames), state.shape[1], counting.n_counts)
-    found = decode_counts(counting.model, seen.expected - counting.context, occupied, coordination)
-    usual, mean = usual_counts(seen, found.step, occupied)
-    count = np.clip(usual + found.step, 1, counting.n_counts)
+    expected, pool = seen.expected - counting.context, sites["coordination"].to_numpy()
+    step = np.zeros(state.shape, np.int8)
+    gain, lose = np.zeros(state.shape, np.float32), np.zeros(state.shape, np.float32)
+    for label, own in by_class(sites["label"]):
+        found = decode_counts(counting.model(label), expected[:, own], occupied[:, own], pool[own])
+        step[:, own], gain[:, own], lose[:, own] = found.step, found.gain, found.lose
+    usual, mean = usual_counts(seen, step, occupied)
+    count = np.clip(usual + step, 1, counting.n_counts)
     state = np.where(occupied, count, state).astype(np.int8)
     given = np.zeros(state.shape, bool)
     number, site = counts["count"].to_numpy()[theirs], counts["site_id"].to_numpy()[theirs]
     row, site, number = row[theirs][number > 0], site[number > 0], number[number > 0]
     given[row, site] = occupied[row, site]
     state[row, site] = np.where(occupied[row, site], number, state[row, site])
-    return Counted(state, mean, found.gain, found.lose, given)
+    return Counted(state, mean, gain, lose, given)
 
 
 def site_ids(place: Ints, keep: Ints, n_places: int) -> Ints:
@@ -247,14 +269,14 @@ def assemble(
     site_id = np.arange(len(keep), dtype=np.int64)
     table = places.table.iloc[keep].reset_index(drop=True)
     chain, paths = found.chain.of_sites(keep), found.state[:, keep]
-    counting = learn_counting(columns, frames, paths, chain, table, places.spacing_nm, false_per_1000)
-    counted = counted_states(columns, frames, paths, table["coordination"].to_numpy(), counting)
+    counting = learn_counting(columns, frames, paths, chain, table, places, false_per_1000)
+    counted = counted_states(columns, frames, paths, table, counting)
     state = counted.state
     events = find_events(
         chain, state, frames, site_id, calibration, counted.gain, counted.lose, counted.given
     )
     table = table.assign(site_id=site_id, mean_count=counted.mean_count)
-    table = site_figures(table, found, keep, state, events, calibration, places.spacing_nm)
+    table = site_figures(table, found, keep, state, events, calibration, places)
     analysis = Analysis(
         columns=tables.conform(columns, tables.COLUMNS),
         sites=tables.conform(table, tables.SITES),
@@ -276,7 +298,7 @@ def site_figures(
     state: npt.NDArray[np.int8],
     events: pd.DataFrame,
     calibration: Calibration,
-    spacing_nm: float,
+    places: SiteSet,
 ) -> pd.DataFrame:
     """The SITES table with what only time can tell: occupancies, events, rates, coordination."""
     occupancy = found.occupancy[keep].astype(np.float64)
@@ -287,9 +309,8 @@ def site_figures(
     seconds = calibration.time_s(seen_frames.astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(seen_frames > 1, n_events / seconds, np.nan)
-    nm = table[["y_nm", "x_nm"]].to_numpy()
     return table.assign(
-        coordination=neighbours_of(nm, np.nan_to_num(occupancy) >= 0.5, spacing_nm),
+        coordination=places.neighbours(table, np.nan_to_num(occupancy) >= 0.5),
         occupancy=occupancy,
         occupancy_low=found.low[keep].astype(np.float64),
         occupancy_high=found.high[keep].astype(np.float64),
@@ -302,6 +323,7 @@ def totals(analysis: Analysis, store: LogitStore) -> dict[str, Any]:
     """Numbers for the summary: frames, columns, sites, events and what was observed."""
     kinds = analysis.events["kind"].value_counts()
     found = analysis.columns["site_id"] >= 0
+    labels = sorted(set(analysis.sites["label"]) | set(analysis.columns["label"]))
     return {
         "frames": len(analysis.frame),
         "frames_observed": int(store.observed.sum()),
@@ -312,4 +334,17 @@ def totals(analysis: Analysis, store: LogitStore) -> dict[str, Any]:
         "site_frames_observed": int((analysis.state >= 0).sum()),
         "events": len(analysis.events),
         **{f"events_{kind}": int(n) for kind, n in kinds.items()},
+        **({"by_label": {name: of_label(analysis, name) for name in labels}} if len(labels) > 1 else {}),
+    }
+
+
+def of_label(analysis: Analysis, label: str) -> dict[str, Any]:
+    """Numbers of one class of columns: columns, sites, mean occupancy (None: not known), events."""
+    own = (analysis.sites["label"] == label).to_numpy()
+    occupancy = analysis.sites.loc[own, "occupancy"].dropna()
+    return {
+        "columns": int((analysis.columns["label"] == label).sum()),
+        "sites": int(own.sum()),
+        "mean_occupancy": round(float(occupancy.mean()), 4) if len(occupancy) else None,
+        "events": int(analysis.events["site_id"].isin(analysis.sites.loc[own, "site_id"]).sum()),
     }

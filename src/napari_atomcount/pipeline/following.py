@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pandas as pd
 
 from napari_atomcount.measure.drift import SpectrumMaker, drift_table, refine_drift, track
 from napari_atomcount.measure.occupancy import hidden_markov
-from napari_atomcount.measure.sites import build_sites, positions_in_frames
+from napari_atomcount.measure.sites import CLASS_POOLS, build_sites, positions_in_frames
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.assembling import Followed, assemble, totals
 from napari_atomcount.pipeline.store import LogitStore
@@ -100,7 +101,7 @@ def follow_sites(
     seconds["sites"] = time.monotonic() - begun
     say("occupancy", 2, 3)
     begun = time.monotonic()
-    pool = sites.table["coordination"].to_numpy()
+    pool = sites.pools()
     known = np.full(y.shape, NOT_SAID, np.int8)
     if corrected is not None and corrected.edited_frames:
         known = known_states(corrected, frames, y, x, site_reach(movie.calibration, settings))
@@ -116,13 +117,23 @@ def follow_sites(
     analysis.summary.update(
         warnings=[*movie.warnings, *store.warnings, *warnings, *_about_frames(store)],
         totals=totals(analysis, store),
-        hop_rates_per_frame=found.rates.to_dict("records"),
+        hop_rates_per_frame=by_class_and_neighbours(found.rates, list(sites.by_label)),
         seconds=seconds,
     )
     return Followed(
         analysis.validate(), settings, movie.calibration, area, store, sites, keep, place,
         log_odds, observed, known, found, counting,
     )  # fmt: skip
+
+
+def by_class_and_neighbours(rates: pd.DataFrame, classes: list[str]) -> list[dict[str, Any]]:
+    """Rates of the pools, with the class in words where there are several."""
+    rows = [{str(k): v for k, v in one.items()} for one in rates.to_dict("records")]
+    if classes:
+        for one in rows:
+            one["label"] = classes[one["coordination"] // CLASS_POOLS]
+            one["coordination"] %= CLASS_POOLS
+    return rows
 
 
 def site_reach(calibration: Calibration, settings: AnalysisSettings) -> tuple[float, float]:

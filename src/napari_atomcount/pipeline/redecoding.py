@@ -11,10 +11,9 @@ import pandas as pd
 
 from napari_atomcount.measure import markov
 from napari_atomcount.measure.events import find_events
-from napari_atomcount.measure.lattice import coordination
 from napari_atomcount.measure.occupancy import Occupancy, decode
-from napari_atomcount.measure.peaks import density_peaks
-from napari_atomcount.measure.sites import SiteSet, assign, positions_in_frames, to_specimen
+from napari_atomcount.measure.peaks import density_peaks, nearest
+from napari_atomcount.measure.sites import assign, positions_in_frames, to_specimen
 from napari_atomcount.pipeline.assembling import (
     Counting,
     Followed,
@@ -87,7 +86,7 @@ def redecode(
     keep = np.concatenate([followed.keep, new])
     columns, places_of_rows = _spliced(old.columns, followed.place, inside, part, place)
     columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
-    places = SiteSet(followed.places.table, seen, followed.places.spacing_nm)
+    places = replace(followed.places, seen=seen)
     followed = replace(
         followed,
         places=places,
@@ -152,7 +151,7 @@ def _with_new_places(followed: Followed, part: pd.DataFrame) -> Followed:
     position = new / pixel
     y_nm, x_nm = followed.calibration.to_nm(position[:, 0], position[:, 1])
     usual = np.concatenate([np.nan_to_num(followed.found.occupancy) >= 0.5, np.zeros(len(new), bool)])
-    everywhere = np.vstack([centres, new])
+    _, nearest_added = nearest(home, new)
     rows = pd.DataFrame(
         {name: np.full(len(new), np.nan) for name in table.columns}
         | {
@@ -164,11 +163,12 @@ def _with_new_places(followed: Followed, part: pd.DataFrame) -> Followed:
             "lattice_id": -1,
             "h": -1,
             "k": -1,
-            "coordination": coordination(everywhere, usual, followed.places.spacing_nm)[first:],
-            "label": pd.Series([str(added["label"].iloc[0])] * len(new), dtype="str"),
+            "label": pd.Series(added["label"].to_numpy()[nearest_added], dtype="str"),
             "n_events": 0,
         }
     )
+    both = pd.concat([table[["y_nm", "x_nm", "label"]], rows[["y_nm", "x_nm", "label"]]], ignore_index=True)
+    rows["coordination"] = followed.places.neighbours(both, usual)[first:]
     rows = tables.conform(rows, tables.SITES)
     y, x = positions_in_frames(rows, followed.analysis.drift)
     log_odds = followed.store.look_up(y, x)
@@ -176,10 +176,10 @@ def _with_new_places(followed: Followed, part: pd.DataFrame) -> Followed:
     n = len(new)
     return replace(
         followed,
-        places=SiteSet(
-            pd.concat([table, rows], ignore_index=True),
-            np.concatenate([followed.places.seen, np.zeros(n, bool)]),
-            followed.places.spacing_nm,
+        places=replace(
+            followed.places,
+            table=pd.concat([table, rows], ignore_index=True),
+            seen=np.concatenate([followed.places.seen, np.zeros(n, bool)]),
         ),
         log_odds=np.hstack([followed.log_odds, log_odds]),
         observed=np.hstack([followed.observed, observed]),
@@ -218,7 +218,7 @@ def _decoded(followed: Followed, known: npt.NDArray[np.int8], which: Ints) -> Oc
     if not len(which):
         return followed.found
     old = followed.found
-    pool = followed.places.table["coordination"].to_numpy()[which]
+    pool = followed.places.pools()[which]
     new = decode(
         old.model,
         followed.log_odds[:, which],
@@ -271,8 +271,8 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
     counting = followed.counting
     if counting is not None:
         counting = replace(counting, context=counting.context[:, mine])
-    pool = places.table["coordination"].to_numpy()[keep[mine]]
-    counted = counted_states(own, old.frame, found.state[:, keep[mine]], pool, counting)
+    theirs = places.table.iloc[keep[mine]].reset_index(drop=True)
+    counted = counted_states(own, old.frame, found.state[:, keep[mine]], theirs, counting)
     more = len(keep) - old.state.shape[1]
     state = np.hstack([old.state, np.full((len(old.frame), more), -1, np.int8)])
     state[:, mine] = counted.state
@@ -294,7 +294,7 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
     mean_count = table["mean_count"].to_numpy().copy()
     mean_count[mine] = counted.mean_count
     table = table.assign(site_id=np.arange(len(keep), dtype=np.int64), mean_count=mean_count)
-    table = site_figures(table, found, keep, state, events, followed.calibration, places.spacing_nm)
+    table = site_figures(table, found, keep, state, events, followed.calibration, places)
     analysis = replace(
         old,
         columns=columns,

@@ -29,7 +29,8 @@ Single = npt.NDArray[np.float32]
 NOT_OBSERVED = 0  # the code of a map pixel that shows nothing
 LARGEST_LOG_ODDS = 12.0
 MAPS, SPECTRA, WEAK, INDEX = "maps.u8", "spectra.c64", "weak.parquet", "index.json"
-LOOK_UP_NM = 0.06  # the strongest evidence within this distance of a site is the site's
+LOOK_UP_NM = 0.06  # the strongest evidence within this distance of a site is the site's, or nearer:
+# where a model's columns may stand closer than that, half-way to a neighbour would be the neighbour's
 _LOG_ODDS = np.concatenate([[0.0], np.linspace(-LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, 255)])
 
 
@@ -136,7 +137,8 @@ class LogitStore:
             The strongest within 0.06 nm; NaN where the place was not observed.
         """
         out = np.full(y.shape, np.nan, np.float32)
-        radius = max(LOOK_UP_NM / self.map_pixel_nm, 0.75) if self.map_pixel_nm else 1.0
+        nm = LOOK_UP_NM if self.card is None else min(LOOK_UP_NM, self.card.peak_nm)
+        radius = max(nm / self.map_pixel_nm, 0.75) if self.map_pixel_nm else 1.0
         reach = math.ceil(radius)
         dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1, 1)
         h, w = self._map_shape

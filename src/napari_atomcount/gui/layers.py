@@ -88,6 +88,17 @@ class ResultLayers:
             data, keywords, _ = movie_layer(self.model.movie)
             self.viewer.add_image(data, **keywords)
 
+    def show_prepared(self) -> None:
+        """Show the movie as it is prepared, and averaged for the view; each frame when it is looked at."""
+        from napari_atomcount.pipeline.preparing import viewed
+
+        movie, layer = self.model.movie, self.movie_layer()
+        if movie is None or layer is None:
+            return
+        seen = viewed(movie, self.model.preparation)
+        same = seen.data is movie.data
+        layer.data = movie.data if same else LazyFrames(seen.shape, seen.dtype, seen.frame)
+
     def look_at_movie(self) -> None:
         """Turn to the session's movie: its first frame fills the view, the other movies are hidden."""
         ours = self.movie_layer()

@@ -85,11 +85,11 @@ class ReviewMarks:
         self._drag = None
         layer = self.layers.get(BOX)
         if layer is not None:
-            layer.data = np.zeros((0, 2, 2)) if corners is None else _sides(*corners)
+            layer.data = np.zeros((0, 2, 2)) if corners is None else box_sides(*corners)
         self.refresh()
 
 
-def _sides(corner: tuple[float, float], other: tuple[float, float]) -> np.ndarray:
+def box_sides(corner: tuple[float, float], other: tuple[float, float]) -> np.ndarray:
     """The four sides of a box as napari's vectors: start and way, (4, 2, 2)."""
     (y0, x0), (y1, x1) = corner, other
     start = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)], float)

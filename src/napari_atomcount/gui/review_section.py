@@ -199,6 +199,7 @@ class ReviewSection(Section):
             item = self._key_grid.takeAt(i)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.setParent(None)  # at once: its name is the next one's
                 widget.deleteLater()
         self._fields = {}
         for row, key in enumerate(KEYS):

@@ -129,6 +129,8 @@ class ViewControl(QObject):
         if calibration.dose_e_per_A2 is not None:
             total = calibration.dose_e_per_A2 * (frame + 1)
             words.append(f"{total:,.0f} e/Å²" + (" so far" if movie.n_frames > 1 else ""))
+        if frame in self.model.preparation.bad_frames:
+            words.append("left out: a bad frame")
         text.text = "   ".join(words)
 
     # -- clicks ------------------------------------------------------------

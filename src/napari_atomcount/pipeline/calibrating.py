@@ -12,7 +12,7 @@ from napari_atomcount.measure.crystal import crystal
 from napari_atomcount.measure.few_periods import measure_few_periods
 from napari_atomcount.measure.gain import Gain, measure_gain
 from napari_atomcount.measure.imaging import estimate_dose
-from napari_atomcount.measure.spots import find_spots, power_spectrum
+from napari_atomcount.measure.spots import Spectrum, find_spots, power_spectrum
 from napari_atomcount.records.calibration import ATOMIC_PIXEL_RANGE_NM
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
@@ -67,8 +67,7 @@ def calibrate(
     """
     warnings: list[str] = []
     numbers = _numbers(movie, frames)
-    chosen = numbers[np.unique(np.linspace(0, len(numbers) - 1, SPECTRUM_FRAMES).round().astype(int))]
-    parts = [_cut(movie.frame(int(t)), roi, movie) for t in chosen]
+    parts = _parts(movie, numbers, roi)
     known = _plausible(movie)
     size: PixelSize | None = None
     spectrum = power_spectrum(parts)
@@ -102,6 +101,19 @@ def calibrate(
         ],
     }
     return out | {"warnings": warnings}
+
+
+def movie_spectrum(movie: Movie, roi: tuple[int, int, int, int] | None = None) -> Spectrum:
+    """The power spectrum in which `calibrate` looks for spots, to be shown."""
+    return power_spectrum(_parts(movie, _numbers(movie, None), roi))
+
+
+def _parts(
+    movie: Movie, numbers: npt.NDArray[np.int64], roi: tuple[int, int, int, int] | None
+) -> list[npt.NDArray[np.float64]]:
+    """The region of some frames, evenly spaced."""
+    chosen = numbers[np.unique(np.linspace(0, len(numbers) - 1, SPECTRUM_FRAMES).round().astype(int))]
+    return [_cut(movie.frame(int(t)), roi, movie) for t in chosen]
 
 
 def _numbers(movie: Movie, frames: tuple[int, int] | None) -> npt.NDArray[np.int64]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomcount.measure.finding import find_regions
 from napari_atomcount.measure.preparing import BadFrame, Cleaned, RollingMean, find_bad_frames
+from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
 
@@ -26,6 +31,22 @@ def viewed(movie: Movie, preparation: Preparation) -> Movie:
     if preparation.rolling_frames == 1:
         return seen
     return replace(seen, data=RollingMean(seen.data, preparation.rolling_frames, preparation.bad_frames))
+
+
+def outside_particle(movie: Movie, frames: int = 8) -> npt.NDArray[np.bool_]:
+    """What is not the particle, to be left out: bool (Y, X), from so many frames of the movie.
+
+    Raises
+    ------
+    InputError
+        If no crystal is found, or the movie has no pixel size.
+    """
+    size = movie.calibration.require_pixel_size()
+    numbers = np.unique(np.linspace(0, movie.n_frames - 1, frames).round().astype(int))
+    found = find_regions((movie.frame(int(t)) for t in numbers), size)
+    if not found.particle.any():
+        raise InputError(f"No crystal stands out in {movie.name}: draw the mask by hand.")
+    return np.asarray(~found.particle)
 
 
 def bad_frames(movie: Movie) -> list[BadFrame]:

@@ -18,12 +18,14 @@ from napari_atomcount.gui.jobs import JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
 from napari_atomcount.gui.network_section import NetworkSection
+from napari_atomcount.gui.prepare_desk import Preparing
 from napari_atomcount.gui.review_desk import Reviewing
 from napari_atomcount.gui.session_desk import SessionDesk
 from napari_atomcount.gui.session_follow import Refollower
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.session_view import SessionView
+from napari_atomcount.gui.strain_desk import StrainDesk
 from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
@@ -55,9 +57,11 @@ class AtomCountDock(QWidget):
         self.layers = ResultLayers(napari_viewer, self.model)
         self.trace = TracePanel()
         self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace, self)
+        self.preparing = Preparing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.session_desk = SessionDesk(self.keeper, self.layers, self)
         self.session_view = SessionView(napari_viewer, self.keeper, self.layers, self.view, self)
         self.reviewing = Reviewing(napari_viewer, self.model, self.layers, self.keeper, self)
+        self.strain = StrainDesk(napari_viewer, self.model, self.runner, self.layers, self)
         self.link = ViewerLink(napari_viewer, self)
         self.destroyed.connect(partial(disconnect_all, self.link.connections))
         self.destroyed.connect(partial(stop_all, self.runner.stop_events))
@@ -76,7 +80,14 @@ class AtomCountDock(QWidget):
         inner.setObjectName("atomcount_sections")
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 4, 6, 4)
-        for section in (self.movie, self.network, self.reviewing.section, self.time, self.export):
+        for section in (
+            self.movie,
+            self.network,
+            self.reviewing.section,
+            self.time,
+            self.strain.section,
+            self.export,
+        ):
             column.addWidget(section)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -130,11 +141,16 @@ class AtomCountDock(QWidget):
         self.link.movies_changed.connect(self._list_movies)
         self.link.movie_added.connect(self._on_movie_added)
         self.link.slider_moved.connect(self.view.on_slider)
+        self.link.slider_moved.connect(self.strain.on_slider)
         self.link.clicked.connect(self.view.on_click)
 
     def _wire_session(self) -> None:
         session = self.session_desk
-        self.movie.body.addWidget(session.panel)
+        for panel in (self.preparing.panel, session.panel):
+            self.movie.body.addWidget(panel)
+        self.preparing.failed.connect(show_error)
+        self.model.prepared.connect(self.view.show_corner)
+        self.model.prepared.connect(self._update)
         session.movie_wanted.connect(self._open)
         session.failed.connect(show_error)
         session.noted.connect(show_info)
@@ -235,6 +251,7 @@ class AtomCountDock(QWidget):
         ready = ready and self.keeper.settled
         self.refollower.blocked = busy
         self.reviewing.set_busy(busy)
+        self.preparing.set_busy(busy)
         self.session_desk.panel.show_state(self.keeper, movie is not None, busy)
         self.movie.set_busy(busy)
         self.network.set_state(
@@ -288,7 +305,9 @@ class AtomCountDock(QWidget):
             return
         self._closed = True
         self.reviewing.close()
+        self.strain.close()
         self.session_view.close()
+        self.preparing.close()
         self.link.close()
         self.runner.abandon()
         self.refollower.close()

@@ -63,3 +63,12 @@ def ask_open_table(parent: QWidget | None) -> Path | None:
     """Which CSV file to read."""
     name, _ = QFileDialog.getOpenFileName(parent, "Import from CSV", "", "Tables (*.csv)")
     return Path(name) if name else None
+
+
+def ask_structure(parent: QWidget | None) -> str | None:
+    """A structure file with its zone axis, as a template is written; None when nothing was chosen."""
+    name, _ = QFileDialog.getOpenFileName(parent, "A structure: CIF, or another file of ASE's")
+    if not name:
+        return None
+    axis, chosen = QInputDialog.getText(parent, "Zone axis", "Along which zone axis, like 110 or 1,-1,0?")
+    return f"{name}:{axis.strip()}" if chosen and axis.strip() else None

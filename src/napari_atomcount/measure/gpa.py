@@ -108,6 +108,19 @@ def find_spots(image: npt.NDArray[np.floating], most: int = 12) -> Doubles:
     return np.array(spots, dtype=float).reshape(-1, 2)
 
 
+def power_picture(image: npt.NDArray[np.floating]) -> Doubles:
+    """Logarithm of the power spectrum to look at, zero frequency in the middle, of the image's shape.
+
+    The pixel (Y // 2 + i, X // 2 + j) is of the frequency (i / Y, j / X), cycles per pixel.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    good = np.isfinite(values)
+    values = np.where(good, values, np.median(values[good]) if good.any() else 0.0)
+    window = np.outer(np.hanning(values.shape[0]), np.hanning(values.shape[1]))
+    spectrum = np.abs(np.fft.fftshift(np.fft.fft2((values - values.mean()) * window))) ** 2
+    return np.asarray(np.log10(spectrum + 1e-9 * max(float(spectrum.max()), 1e-300)))
+
+
 def choose_spots(image: npt.NDArray[np.floating]) -> Doubles:
     """Two strong Bragg spots in different directions, (2, 2): (y, x) in cycles per pixel.
 

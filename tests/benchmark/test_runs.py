@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 
 from napari_atomcount import benchmark
-from napari_atomcount.benchmark import columns, conditions, curves, dynamics, memory, report, speed
+from napari_atomcount.benchmark import (
+    card_scores,
+    columns,
+    conditions,
+    curves,
+    dynamics,
+    memory,
+    report,
+    robustness,
+    speed,
+)
 from napari_atomcount.benchmark.scenes import ParticleSet, fixed, picture, scene
 from napari_atomcount.records.errors import InputError, ModelError
 
@@ -29,13 +39,23 @@ def small_particles(monkeypatch):
             return [
                 c.model_copy(update={"particles": c.particles.model_copy(update=SMALL)})
                 for c in make()
-                if c.axis not in {"tilt", "defocus"} or c.at in {0.0, 8.0}
+                if c.axis not in {"tilt", "defocus", "Cs"} or c.at in {0.0, 8.0}
             ]
 
         return conditions_of_small_particles
 
-    for name in ("table_conditions", "curve_conditions"):
+    for name in ("table_conditions", "curve_conditions", "card_conditions"):
         monkeypatch.setattr(columns, name, shrunk(getattr(conditions, name)))
+    monkeypatch.setattr(columns, "SECOND", ParticleSet(**SMALL))
+    kept = ("structure", "field of view, nm", "camera", "vibration 0.25 Å")
+
+    def few_factors():
+        made, places = robustness.robustness_conditions()
+        places = places[places.factor.isin(kept)]
+        small = shrunk(lambda: [c for c in made if c.name in set(places.condition)])()
+        return small, places
+
+    monkeypatch.setattr(columns, "robustness_conditions", few_factors)
 
 
 def test_the_waves_are_cached_and_the_truth_is_where_the_contrast_is(own_cache):
@@ -54,7 +74,7 @@ def test_the_waves_are_cached_and_the_truth_is_where_the_contrast_is(own_cache):
     assert np.median(image.frame[y, x]) > 1.2 * np.median(image.frame)
 
 
-def test_columns_benchmark(tiny_model, own_cache, small_particles, tmp_path):
+def test_columns_benchmark(tiny_model, own_cache, small_particles, monkeypatch, tmp_path):
     result = benchmark.run([str(tiny_model.folder)], tmp_path, images=1)
     rows = pd.read_csv(tmp_path / "tiny.csv")
     assert {"A-100", "A-1e4", "A-1e5", "wide", "A-1000-gaps", "A-1000-film", "A-1e4-Pt"} <= set(
@@ -76,15 +96,39 @@ def test_columns_benchmark(tiny_model, own_cache, small_particles, tmp_path):
     content = json.loads((tmp_path / "tiny.json").read_text(encoding="utf-8"))
     assert {"versions", "seed", "rows", "peers", "by_count", "reliability", "floors"} <= set(content)
     assert any(f["figure"] == "missing_reported" for f in result.floors)
-    for figure in ("dose", "curves", "counts", "reliability"):
+    for figure in ("dose", "curves", "counts", "robustness", "reliability"):
         assert (tmp_path / f"tiny-{figure}.png").stat().st_size > 5000
-    assert "| conditions |" in (tmp_path / "tiny.md").read_text(encoding="utf-8")
+    for part in ("", "-peers", "-robustness", "-ideal"):
+        assert "|---|" in (tmp_path / f"tiny{part}.md").read_text(encoding="utf-8")
     peers = pd.read_csv(tmp_path / "tiny-peers.csv")
-    bright = peers[(peers.condition == "A-1e4") & (peers.tuning == "condition")].iloc[0]
+    assert set(rows[rows.axis.isin(columns.PEER_AXES)].condition) | {"wide"} == set(peers.condition)
+    bright = peers[(peers.condition == "A-1e4") & (peers.tuning == "condition")].set_index("method")
     # the truth fits the images: whoever looks for maxima of gold at 10⁴ e/Å² finds it
-    assert bright.f1 > 0.97
-    assert bright.position_pm < 8
-    assert columns.for_card(rows)[0]["condition"] == "A-100"
+    assert (bright.f1 > 0.97).all()
+    assert (bright.position_pm < 8).all()
+    assert set(bright.index) == {"Laplacian of Gaussian", "local maxima"}
+
+    robust = pd.read_csv(tmp_path / "tiny-robustness.csv")
+    assert list(robust.factor.unique()) == ["structure", "field of view, nm", "camera", "vibration 0.25 Å"]
+    assert robust.set_index("value").loc["15", "columns"] == robust.set_index("value").loc["10", "columns"]
+    falls = [f for f in result.floors if f["figure"] == "fall of count_exact"]
+    assert len(falls) == 4
+    ideal = pd.read_csv(tmp_path / "tiny-ideal.csv")
+    assert (np.diff(ideal.ideal) < 0).all()
+    assert ideal.ideal.iloc[-1] < 0.01
+
+    records = card_scores.for_card(rows)
+    assert records[0]["condition"] == "A-100"
+    assert {r["pixel_low_A"] for r in records} >= {0.1, 0.15, 0.2, 0.25}
+
+    def not_again(*_):
+        raise AssertionError("what was measured is not measured again")
+
+    for name in ("examine", "every_setting", "picture"):
+        monkeypatch.setattr(columns, name, not_again)
+    benchmark.run([str(tiny_model.folder)], tmp_path / "again", images=1)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again" / "tiny.csv"), rows)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again" / "tiny-peers.csv"), peers)
 
 
 def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):

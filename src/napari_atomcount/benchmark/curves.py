@@ -1,4 +1,4 @@
-"""The curves of a benchmark: dose, tilt, defocus, pixel size, count, reliability, events."""
+"""The curves of a benchmark: dose, tilt, defocus, Cs, pixel size, count, robustness, reliability, events."""
 
 from __future__ import annotations
 
@@ -59,24 +59,36 @@ def draw(
         ax.plot(table[x], table[name], form, color=COLOURS.get(name), markersize=3, linewidth=1, label=label)
 
 
+def peer_lines(ax: Axes, result: ColumnsResult, own: pd.DataFrame, names: Iterable[str], note: bool) -> None:
+    """The classical methods, each with the best setting for every condition, beside our own rows."""
+    peers = result.peers[(result.peers.tuning == "condition")]
+    for (method, table), (form, grey) in zip(
+        peers.groupby("method", sort=False), (("x:", "0.45"), ("+--", "0.65")), strict=True
+    ):
+        table = table.merge(own[["condition", "at"]], on="condition").sort_values("at")
+        for name in names:
+            label = f"{WORDS.get(name, name)}, {method}" if note else None
+            colour = COLOURS.get(name, grey)
+            ax.plot(table["at"], table[name], form, color=colour, markersize=3, linewidth=0.7, label=label)
+
+
 def dose_figure(result: ColumnsResult) -> Figure:
-    """Detection, counts and position error against the dose, conditions A."""
+    """Detection, counts with their limit, and position error against the dose, conditions A."""
     with style():
         figure, axes = panels(3)
         own = result.rows[result.rows.axis == "dose"].sort_values("at")
         other = result.rows[result.rows.axis == "dose, training's generator"].sort_values("at")
-        peer = result.peers[
-            (result.peers.tuning == "one setting") & result.peers.condition.isin(own.condition)
-        ]
-        peer = peer.merge(own[["condition", "at"]], on="condition").sort_values("at")
         draw(axes[0], own, "at", ("precision", "recall"))
-        draw(axes[0], peer, "at", ("precision", "recall"), "x:", ", Laplacian")
+        peer_lines(axes[0], result, own, ("precision", "recall"), note=True)
         axes[0].set(ylabel="share of columns")
         draw(axes[1], own, "at", ("count_exact", "count_within_one"))
         draw(axes[1], other, "at", ("count_exact", "count_within_one"), "s--", ", training's generator")
+        doses = np.geomspace(70, 1.4e5, 60)
+        limit = [1 - result.observer.count_error(d) for d in doses]
+        axes[1].plot(doses, limit, color="0", linewidth=1, label="count exact, ideal observer")
         axes[1].set(ylabel="share of matched columns", ylim=(0, 1.02))
         axes[2].plot(own["at"], own.position_pm, "o-", markersize=3, color="#0072B2", label="network")
-        axes[2].plot(peer["at"], peer.position_pm, "x:", markersize=3, color="0.4", label="Laplacian")
+        peer_lines(axes[2], result, own, ("position_pm",), note=True)
         axes[2].set(ylabel="position error per axis (pm)", ylim=(0, None))
         for ax in axes:
             ax.set(xscale="log", xlabel="dose (e/Å²)", xlim=(70, 1.4e5))  # also where nothing was found
@@ -84,16 +96,64 @@ def dose_figure(result: ColumnsResult) -> Figure:
     return figure
 
 
+#: Curves at 1000 e/Å²: axis of the conditions, and its label.
+CURVES = {"tilt": "tilt (°)", "defocus": "defocus (nm)", "Cs": "Cs (µm)", "pixel size": "pixel (Å)"}
+
+
 def curves_figure(result: ColumnsResult) -> Figure:
-    """Detection and counts against tilt, defocus and pixel size at 1000 e/Å²."""
+    """Detection, counts and position error against tilt, defocus, Cs and pixel size at 1000 e/Å²."""
+    from matplotlib.figure import Figure
+
     with style():
-        figure, axes = panels(3, share=True)
-        labels = {"tilt": "tilt (°)", "defocus": "defocus (nm)", "pixel size": "pixel (Å)"}
-        for ax, (axis, label) in zip(axes, labels.items(), strict=True):
-            draw(ax, result.rows[result.rows.axis == axis].sort_values("at"), "at", FIGURES)
-            ax.set(xlabel=label, ylim=(0, 1.02))
-        axes[0].set(ylabel="share")
-        axes[0].legend(frameon=False, fontsize=5.5)
+        figure = Figure(figsize=(200 / 25.4, 135 / 25.4), layout="constrained")
+        axes = figure.subplots(3, len(CURVES), sharex="col", sharey="row")
+        for column, (axis, label) in zip(axes.T, CURVES.items(), strict=True):
+            own = result.rows[result.rows.axis == axis].sort_values("at")
+            draw(column[0], own, "at", ("precision", "recall"))
+            peer_lines(column[0], result, own, ("precision", "recall"), note=True)
+            draw(column[1], own, "at", ("count_exact", "count_within_one"))
+            column[2].plot(own["at"], own.position_pm, "o-", markersize=3, color="#0072B2", label="network")
+            peer_lines(column[2], result, own, ("position_pm",), note=True)
+            column[2].set(xlabel=label, ylim=(0, 25))
+            for ax in column[:2]:
+                ax.set(ylim=(0, 1.02))
+        for ax, words in zip(axes[:, 0], ("columns", "matched columns", "position error (pm)"), strict=True):
+            ax.set(ylabel=words)
+            ax.legend(frameon=False, fontsize=5)
+        for ax in axes.flat:
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.grid(True, color="0.9", linewidth=0.5)
+    return figure
+
+
+def robustness_figure(table: pd.DataFrame, largest_fall: float) -> Figure:
+    """Exact counts of each factor's values, with the band below the factor's best that is allowed."""
+    from matplotlib.figure import Figure
+
+    with style():
+        groups = [(str(factor), own) for factor, own in table.groupby("factor", sort=False)]
+        figure = Figure(figsize=(190 / 25.4, 70 / 25.4), layout="constrained")
+        ax = figure.subplots()
+        start = 0
+        ticks, words = [], []
+        for factor, own in groups:
+            places = start + np.arange(len(own))
+            best = float(own.count_exact.max())
+            ax.fill_between(places[[0, -1]] + [-0.4, 0.4], best - largest_fall, best, color="0.92")
+            ax.plot(places, own.count_exact, "o", markersize=4, color=COLOURS["count_exact"])
+            ax.plot(places, own.count_within_one, "s", markersize=3, color=COLOURS["count_within_one"])
+            ax.text(places.mean(), 1.03, factor.replace(", ", ",\n"), ha="center", va="bottom", fontsize=5.5)
+            ticks += list(places)
+            words += list(own.value)
+            start += len(own) + 1
+        ax.set(xticks=ticks, ylim=(0, 1.02), ylabel="share of matched columns")
+        ax.set_xticklabels(words, rotation=60, ha="right", fontsize=5.5)
+        ax.plot([], [], "o", markersize=4, color=COLOURS["count_exact"], label="count exact")
+        ax.plot([], [], "s", markersize=3, color=COLOURS["count_within_one"], label="count within one")
+        ax.fill_between([], [], [], color="0.92", label="10 points below the factor's best")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(True, axis="y", color="0.9", linewidth=0.5)
+        ax.legend(frameon=False, fontsize=5.5, loc="lower right")
     return figure
 
 

@@ -14,14 +14,18 @@ import pandas as pd
 from napari_atomcount.benchmark.columns import ColumnsResult, by_count
 from napari_atomcount.benchmark.curves import (
     COUNT_CONDITIONS,
+    CURVES,
     counts_figure,
     curves_figure,
     dose_figure,
     dynamics_figure,
     reliability_figure,
     reliability_of,
+    robustness_figure,
 )
 from napari_atomcount.benchmark.dynamics import DynamicsResult
+from napari_atomcount.benchmark.limits import LIMIT_DOSES, dose_words, limit_rows
+from napari_atomcount.benchmark.robustness import LARGEST_FALL, falls
 from napari_atomcount.benchmark.scoring import reliability
 from napari_atomcount.benchmark.speed import SpeedResult
 from napari_atomcount.io.atomic import whole_file
@@ -77,24 +81,39 @@ def write_columns(result: ColumnsResult, out: Path, about: dict[str, Any]) -> li
         kind: dict(zip(("stated", "true", "number"), reliability(*pair), strict=True))
         for kind, pair in reliability_of(result).items()
     }
+    limits = limit_rows(result.observer, result.rows)
+    groups = result.observer.groups(LIMIT_DOSES)
+    by_atoms = pd.concat([t.assign(condition=c) for c, t in counts.items()], ignore_index=True)
     content = about | {
         "rows": result.rows.to_dict("records"),
         "peers": result.peers.to_dict("records"),
+        "robustness": result.robustness.to_dict("records"),
+        "ideal_observer": {
+            "limits": limits.to_dict("records"),
+            "groups": groups.to_dict("records"),
+            "words": dose_words(result.observer, result.rows),
+        },
         "by_count": {c: t.to_dict("records") for c, t in counts.items()},
         "reliability": diagrams,
         "floors": result.floors,
     }
-    files = [
+    return [
         write_table(result.rows, out / f"{name}.csv"),
         write_table(result.peers, out / f"{name}-peers.csv"),
+        write_table(result.robustness, out / f"{name}-robustness.csv"),
+        write_table(limits, out / f"{name}-ideal.csv"),
+        write_table(by_atoms, out / f"{name}-counts.csv"),
         write_json(content, out / f"{name}.json"),
         write_figure(dose_figure(result), out / f"{name}-dose.png"),
         write_figure(curves_figure(result), out / f"{name}-curves.png"),
         write_figure(counts_figure(counts), out / f"{name}-counts.png"),
+        write_figure(robustness_figure(result.robustness, LARGEST_FALL), out / f"{name}-robustness.png"),
         write_figure(reliability_figure(diagrams), out / f"{name}-reliability.png"),
         write_text(columns_markdown(result), out / f"{name}.md"),
+        write_text(peers_markdown(result), out / f"{name}-peers.md"),
+        write_text(robustness_markdown(result), out / f"{name}-robustness.md"),
+        write_text(ideal_markdown(result), out / f"{name}-ideal.md"),
     ]
-    return files
 
 
 def write_dynamics(result: DynamicsResult, out: Path, about: dict[str, Any]) -> list[Path]:
@@ -158,7 +177,7 @@ def floors_markdown(floors: list[dict[str, Any]]) -> str:
 def columns_markdown(result: ColumnsResult) -> str:
     """Tables of a columns model: floors, conditions, peers."""
     rows = result.rows[result.rows.condition != "negative"]
-    table = rows[~rows.axis.isin(["tilt", "defocus", "pixel size"])]
+    table = rows[~rows.axis.isin([*CURVES, "robustness", "dose and pixel size"])]
     figures = ("precision", "recall", "position_pm", "count_exact", "count_within_one", "count_bias")
     head = ["conditions", "images", "columns", "precision", "recall", "position, pm", "count exact"]
     head += ["within one", "bias, atoms", "ECE score", "ECE count"]
@@ -176,18 +195,66 @@ def columns_markdown(result: ColumnsResult) -> str:
         f"reported missing, of {int(gaps.isolated)} isolated columns "
         f"{shown(100 * gaps.isolated_found, 1)} % are found.\n"
     )
-    peer = result.peers
-    lines += [
-        "Laplacian of Gaussian and peaks on the same images:\n",
-        markdown(
-            ("conditions", "tuned to", "precision", "recall", "position, pm"),
-            (
-                [r[k] for k in ("condition", "tuning", "precision", "recall", "position_pm")]
-                for _, r in peer.iterrows()
-            ),
-        ),
-    ]
     return "\n".join(lines)
+
+
+def peers_markdown(result: ColumnsResult) -> str:
+    """The classical methods on the images of the table, each tuned in three ways."""
+    figures = ["precision", "recall", "position_pm"]
+    shown_rows = result.rows[result.rows.axis.isin(["dose"]) | (result.rows.condition == "wide")]
+    words = {"one setting": "all conditions", "condition": "this condition", "image": "each image"}
+    lines: list[list[Any]] = []
+    for _, ours in shown_rows.iterrows():
+        short = str(ours["title"]).split(":")[0]
+        lines.append([short, "**network**", "–", *ours[figures]])
+        for _, peer in result.peers[result.peers.condition == ours.condition].iterrows():
+            lines.append([short, peer.method, words[str(peer.tuning)], *peer[figures]])
+    return markdown(("conditions", "method", "tuned to", "precision", "recall", "position, pm"), lines)
+
+
+def robustness_markdown(result: ColumnsResult) -> str:
+    """How far exact counts fall, one factor at a time."""
+    table, first = result.robustness, result.rows.iloc[0]
+    keys = ("factor", "value", "recall", "count_exact", "count_within_one", "count_bias", "fall")
+    head = (
+        "factor",
+        "value",
+        "recall",
+        "count exact",
+        "within one",
+        "bias, atoms",
+        "below the factor's best",
+    )
+    worst = falls(table)
+    over = [factor for factor, fall in worst.items() if fall > LARGEST_FALL]
+    words = f"Not met by: {', '.join(over)}." if over else "Every factor is met."
+    return "\n".join(
+        [
+            f"Model `{first.model}`, sha256 `{first.sha256}…`, seed {int(first.seed)}, "
+            f"{int(table.images.max())} particles, the same in every row. "
+            f"Exact counts should fall by at most {100 * LARGEST_FALL:g} points. {words}\n",
+            markdown(head, ([row[k] for k in keys] for _, row in table.iterrows())),
+        ]
+    )
+
+
+def ideal_markdown(result: ColumnsResult) -> str:
+    """Our counts beside those of an observer who knows everything else."""
+    limits = limit_rows(result.observer, result.rows)
+    groups = result.observer.groups(LIMIT_DOSES)
+    head = ("dose, e/Å²", "our wrong counts", "the ideal observer's", "the dose at which it makes ours, e/Å²")
+    keys = ("dose_e_per_A2", "ours", "ideal", "ideal_dose_for_ours")
+    return "\n".join(
+        [
+            dose_words(result.observer, result.rows) + "\n",
+            markdown(head, ([row[k] for k in keys] for _, row in limits.iterrows())),
+            "One atom fewer, taken for the true number; median over columns, by the true number of atoms:\n",
+            markdown(
+                ("atoms", "columns", *(f"{d:g} e/Å²" for d in LIMIT_DOSES)),
+                (list(row) for row in groups.itertuples(index=False)),
+            ),
+        ]
+    )
 
 
 def dynamics_markdown(result: DynamicsResult) -> str:

@@ -194,3 +194,22 @@ def test_atoms_in_time():
     assert table["occupied"].tolist()[:2] == [2, 3]
     assert table["atoms"].tolist()[:2] == [5, 7.5]
     assert np.isnan(table["atoms"].iloc[2])
+
+
+def test_the_rate_of_a_site_whose_path_is_in_doubt():
+    sure = np.full((400, 1), 4.0)
+    doubt = np.where(np.arange(400) % 2, 4.0, 0.0)[:, None]
+    low, high = kinetics.hidden_rate_interval(np.hstack([sure, doubt, sure * 0]), np.full(3, 10.0))
+    assert (low[0], high[0]) == pytest.approx((2.7 / 2 / 10, 19.02 / 2 / 10), rel=1e-3)  # Gamma(4.5)
+    assert low[1] == 0
+    assert high[1] < high[0]
+    assert (low[2], high[2]) == pytest.approx((0, 5.024 / 2 / 10), rel=1e-3)
+    assert np.isnan(kinetics.hidden_rate_interval(sure, np.array([np.nan]))).all()
+
+
+def test_intervals_of_rates_cover_them():
+    state, _, _ = drawn(11, frames=80, sites=2000)
+    changes = (np.diff(state, axis=0) != 0).sum(0)[None].astype(float)
+    low, high = kinetics.hidden_rate_interval(changes, np.full(2000, 79.0))
+    truth = expected_rate(0.05, 0.02)
+    assert 0.9 <= np.mean((low <= truth) & (truth <= high)) <= 0.99

@@ -72,7 +72,7 @@ def test_a_penalty_takes_changes_away(odds):
 def test_drawn_paths_have_the_posterior_mean(odds):
     chain = chain_of(odds)
     observed = np.array([True, True, False, True, True, True])[:, None]
-    drawn = markov.sample_occupied(chain, observed, 20_000, np.random.default_rng(0))
+    drawn, _ = markov.sample_paths(chain, observed, 20_000, np.random.default_rng(0))
     assert drawn.mean() == pytest.approx(float(chain.occupied[observed[:, 0], 0].mean()), abs=0.01)
 
 

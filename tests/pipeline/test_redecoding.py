@@ -51,7 +51,10 @@ def place_in(followed, site, frame):
 
 def same(a, b):
     np.testing.assert_array_equal(a.state, b.state)
-    pd.testing.assert_frame_equal(a.sites, b.sites)
+    # intervals come from drawn paths
+    drawn = ["occupancy_low", "occupancy_high", "event_rate_low_per_s", "event_rate_high_per_s"]
+    pd.testing.assert_frame_equal(a.sites.drop(columns=drawn), b.sites.drop(columns=drawn))
+    np.testing.assert_allclose(a.sites[drawn], b.sites[drawn], rtol=0.1, atol=0.05)
     pd.testing.assert_frame_equal(a.events, b.events)
     pd.testing.assert_frame_equal(a.columns, b.columns, check_dtype=False)
 

@@ -50,6 +50,41 @@ def poisson_interval(
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
+def hidden_rate_interval(
+    changes: npt.NDArray[np.floating],
+    exposure: npt.NDArray[np.floating],
+    probability: float = 0.95,
+) -> tuple[Doubles, Doubles]:
+    """Interval of the rate at which each site changes, when its path is known with some probability only.
+
+    For each path drawn from the posterior the rate has a Gamma distribution of shape changes + 1/2 (Jeffreys'
+    prior for a Poisson rate); the interval is that of their mixture. Its lower end is 0 where no change at
+    all is a possible answer.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (n, S)
+        Of n paths of each site.
+    exposure : ndarray, shape (S,)
+        How long each was watched; NaN and 0 give NaN.
+    probability : float
+        Of the interval.
+    """
+    tail = (1 - probability) / 2
+    first = changes[0] if len(changes) else np.zeros(changes.shape[1])
+    low = np.asarray(chi2.ppf(tail, 2 * first + 1) / 2, dtype=np.float64)
+    high = np.asarray(chi2.ppf(1 - tail, 2 * first + 1) / 2, dtype=np.float64)
+    for s in np.flatnonzero((changes != first).any(axis=0) & np.isfinite(first)):
+        number, times = np.unique(changes[:, s], return_counts=True)
+        grid = np.linspace(0, chi2.ppf(1 - tail / 10, 2 * number[-1] + 1) / 2, 400)
+        below = chi2.cdf(2 * grid[:, None], 2 * number + 1) @ (times / times.sum())
+        low[s], high[s] = np.interp([tail, 1 - tail], below, grid)
+    low = np.where((changes == 0).mean(axis=0) >= tail, 0.0, low) if len(changes) else low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = exposure > 0
+        return np.where(known, low / exposure, np.nan), np.where(known, high / exposure, np.nan)
+
+
 def share_interval(
     number: npt.ArrayLike, total: npt.ArrayLike, probability: float = 0.95
 ) -> tuple[Doubles, Doubles]:

@@ -178,10 +178,10 @@ def most_probable_path(chain: Posterior, penalty: float = 0.0) -> npt.NDArray[np
     return path
 
 
-def sample_occupied(
+def sample_paths(
     chain: Posterior, observed: npt.NDArray[np.bool_], n_samples: int, rng: np.random.Generator
-) -> Single:
-    """Draw paths from the posterior and return the fraction of observed frames that each spends occupied.
+) -> tuple[Single, Single]:
+    """Draw paths from the posterior: the share of observed frames that each is occupied, and its changes.
 
     Parameters
     ----------
@@ -196,20 +196,25 @@ def sample_occupied(
 
     Returns
     -------
-    ndarray, shape (n_samples, S)
-        NaN for a site that was never observed.
+    share, changes : ndarray, shape (n_samples, S)
+        NaN for a site that was never observed. Changes between frames that were not observed count too: the
+        specimen has made them.
     """
     appear, vanish = chain.conditional()
     stay = 1 - vanish
     n_frames, n_sites = chain.occupied.shape
     total = np.zeros((n_samples, n_sites), np.float32)
+    changes = np.zeros((n_samples, n_sites), np.float32)
     state = rng.random((n_samples, n_sites), dtype=np.float32) < chain.occupied[0]
     total += state & observed[0]
     for t in range(1, n_frames):
-        state = rng.random((n_samples, n_sites), dtype=np.float32) < np.where(state, stay[t], appear[t])
+        new = rng.random((n_samples, n_sites), dtype=np.float32) < np.where(state, stay[t], appear[t])
+        changes += new != state
+        state = new
         total += state & observed[t]
     frames = observed.sum(axis=0).astype(np.float32)
-    return np.asarray(np.where(frames > 0, total / np.maximum(frames, 1), np.nan), dtype=np.float32)
+    share = np.where(frames > 0, total / np.maximum(frames, 1), np.nan)
+    return share.astype(np.float32), np.where(frames > 0, changes, np.nan).astype(np.float32)
 
 
 def change_probabilities(
@@ -271,4 +276,4 @@ def window_probability(
     total = np.vstack([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0, dtype=np.float64)])
     first = np.maximum(since + 1 - window, 0)
     stop = np.minimum(frame + 1 + window, len(steps))
-    return np.clip(total[stop, site] - total[first, site], 0, 1).astype(np.float32)
+    return np.asarray(np.clip(total[stop, site] - total[first, site], 0, 1), dtype=np.float32)

@@ -9,101 +9,41 @@ what a change would look like, and the split of one level's noise into two state
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.ndimage import gaussian_filter1d
 
 from napari_atomcount.measure import emission, markov
 from napari_atomcount.measure.emission import LEVELS, Emission
+from napari_atomcount.measure.explanations import (
+    KIND,
+    OCCUPIED,
+    RATES,
+    SITES_AT_ONCE,
+    WAVERING,
+    OccupancyModel,
+    evidence_of,
+    learn_weights,
+    level_belief,
+    log_weight_of,
+    pair_weights,
+    posterior_of,
+    rate_belief,
+)
 from napari_atomcount.records.settings import OccupancySettings
 
 Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer]
 
-# (appear, vanish) per frame and the probability of being occupied in the first frame. The first two stand
-# for sites that keep still, full and empty; their rates are not zero, because nothing is. The last ones
-# have no memory: there the network wavers between two answers, each frame anew, and the site keeps still.
-# Faster changes than those in between could not be told from that.
-CHAINS = np.array(
-    [
-        (2e-4, 2e-4, 0.999),
-        (2e-4, 2e-4, 0.001),
-        (0.01, 0.01, 0.5),
-        (0.04, 0.01, 0.8),
-        (0.01, 0.04, 0.2),
-        (0.04, 0.04, 0.5),
-        (0.12, 0.04, 0.75),
-        (0.04, 0.12, 0.25),
-        (0.12, 0.12, 0.5),
-        (0.04, 0.96, 0.04),
-        (0.15, 0.85, 0.15),
-        (0.5, 0.5, 0.5),
-        (0.85, 0.15, 0.85),
-        (0.96, 0.04, 0.96),
-    ],
-    dtype=np.float32,
-)
-RATES, START = CHAINS[:, :2], CHAINS[:, 2]
-OCCUPIED, EMPTY, CHANGING, WAVERING = range(4)
-KIND = np.array([OCCUPIED, EMPTY] + [CHANGING] * 7 + [WAVERING] * 5)
-# Belief in each kind before the movie is seen; a still site is full or empty as the network's logit says.
-BELIEF = {OCCUPIED: 0.65, EMPTY: 0.65, CHANGING: 0.2, WAVERING: 0.15}
-SURENESS = 2.0  # a site's level is a mean over frames: it says more than the logit of one frame
-# What is believed of the levels before the movie is seen: the networks' logits are calibrated on simulations.
-PRIOR_LEVEL = 4.0
-PRIOR_LEVEL_SPREAD = 2.5
-PRIOR_SITES = 4.0  # how many sites these beliefs weigh
-POOL_SITES = 4.0  # how many sites the average over all pools weighs in each pool
-EXPLANATIONS = 16  # grid points kept per site for the posterior
-SITES_AT_ONCE = 64
 FEWEST_FRAMES = 3  # of fewer, a change cannot be told from noise
 # Nats. Noise has more ways to look like a change than the model knows of: on simulated sites this halves
 # the false events and finds as many true ones.
 LEAST_PENALTY = 1.5
 NO_CHANGE = 1e6
-IMPOSSIBLE = -1e6  # log weight
 LOST_FRAME = -4.0  # a frame in which the median site falls by so much shows nothing
-
-
-@dataclass(frozen=True, eq=False)
-class OccupancyModel:
-    """What was learned from all sites of a movie; it decodes any of them again on its own.
-
-    Parameters
-    ----------
-    emission : Emission
-        Densities of the logit.
-    offset : ndarray, shape (T,)
-        What each frame adds to every logit.
-    lost : ndarray of bool, shape (T,)
-        Frames that show nothing.
-    log_pair : ndarray, shape (P, 4)
-        Log weight of each pair of levels for a site that stays occupied, stays empty, changes, or at which
-        the network wavers.
-    log_rate : ndarray, shape (pools, R)
-        Log weight of each of the `CHAINS` in each pool; the first two share theirs.
-    pools : ndarray of int, shape (pools,)
-        The coordination that each pool stands for.
-    penalty : float
-        What a change costs in the most probable path, nats (from ``false_events_per_1000``).
-    """
-
-    emission: Emission
-    offset: Single
-    lost: Bools
-    log_pair: Single
-    log_rate: Single
-    pools: npt.NDArray[np.int64]
-    penalty: float = 0.0
-
-    def pool_index(self, coordination: Ints) -> npt.NDArray[np.intp]:
-        """Index of the pool nearest to each coordination."""
-        return np.asarray(np.abs(np.asarray(coordination)[:, None] - self.pools).argmin(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +60,8 @@ class Occupancy:
         Posterior of every frame and step, observed or not.
     occupancy, low, high : ndarray, shape (S,)
         Fraction of observed frames that the path is occupied, and its posterior interval.
+    changes : ndarray, shape (n, S)
+        How often the site changed in each of the paths drawn from the posterior.
     empty_level, occupied_level : ndarray, shape (S,)
         Posterior means of the two levels of the logit.
     rates : DataFrame
@@ -134,6 +76,7 @@ class Occupancy:
     occupancy: Single
     low: Single
     high: Single
+    changes: Single
     empty_level: Single
     occupied_level: Single
     rates: pd.DataFrame
@@ -190,15 +133,15 @@ def learn(
     seen = observed & ~lost[:, None]
     tables = Emission.from_noise(emission.estimate_noise(logit - offset[:, None], seen))
     pools, pool = np.unique(np.asarray(coordination, dtype=np.int64), return_inverse=True)
-    pairs = _log(_pair_weights(_level_belief(), tables))
-    rates = _log(_rate_belief())
+    pairs = log_weight_of(pair_weights(level_belief(), tables))
+    rates = log_weight_of(rate_belief())
     if logit.shape[1] == 0:
         return OccupancyModel(tables, offset, lost, pairs, rates[None], np.zeros(1, np.int64))
     bare = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
-    evidence = np.concatenate([e for _, e in _evidence(bare, logit, seen, known)])
-    log_pair, log_rate = _learn_weights(evidence, pool, len(pools), tables, settings.iterations)
+    evidence = np.concatenate([e for _, e in evidence_of(bare, logit, seen, known)])
+    log_pair, log_rate = learn_weights(evidence, pool, len(pools), tables, settings.iterations)
     model = OccupancyModel(tables, offset, lost, log_pair, log_rate, pools)
-    chain = _posterior(model, evidence, logit, seen, pool, known)[0]
+    chain = posterior_of(model, evidence, logit, seen, pool, known)[0]
     penalty = _penalty(chain, seen, settings.false_events_per_1000)
     return OccupancyModel(tables, offset, lost, log_pair, log_rate, pools, penalty)
 
@@ -221,14 +164,14 @@ def decode(
     pool = model.pool_index(coordination) if n_sites else np.zeros(0, np.intp)
     evidence = np.concatenate(
         [np.zeros((0, len(model.log_pair), len(RATES)), np.float32)]
-        + [e for _, e in _evidence(model, logit, seen, known)]
+        + [e for _, e in evidence_of(model, logit, seen, known)]
     )
-    chain, weights = _posterior(model, evidence, logit, seen, pool, known)
+    chain, weights = posterior_of(model, evidence, logit, seen, pool, known)
     path = markov.most_probable_path(chain, model.penalty) if n_frames else np.zeros((0, n_sites), bool)
     frames = seen.sum(axis=0)
     with np.errstate(invalid="ignore"):
         fraction = np.where(frames > 0, (path & seen).sum(axis=0) / np.maximum(frames, 1), np.nan)
-    low, high = _interval(chain, seen, fraction, settings)
+    low, high, changes = _interval(chain, seen, fraction, path, settings)
     pairs = weights.sum(axis=2)
     return Occupancy(
         state=np.where(seen, path, -1).astype(np.int8),
@@ -237,6 +180,7 @@ def decode(
         occupancy=fraction.astype(np.float32),
         low=low,
         high=high,
+        changes=changes,
         empty_level=(pairs @ LEVELS[model.emission.empty]).astype(np.float32),
         occupied_level=(pairs @ LEVELS[model.emission.occupied]).astype(np.float32),
         rates=_rate_table(weights.sum(axis=1), pool, model.pools),
@@ -249,150 +193,6 @@ def _checked(logit: npt.NDArray[np.floating], observed: Bools) -> tuple[Single, 
         raise ValueError(f"logit {logit.shape} and observed {observed.shape} must both be (frames, sites)")
     seen = observed & np.isfinite(logit)
     return np.where(seen, logit, 0).astype(np.float32), seen
-
-
-def _level_belief() -> npt.NDArray[np.float64]:
-    """Weight of each of the `LEVELS` before the movie is seen, empty or occupied, shape (J,), sum one."""
-    at = np.exp(-0.5 * ((np.abs(LEVELS) - PRIOR_LEVEL) / PRIOR_LEVEL_SPREAD) ** 2)
-    return np.asarray(at / at.sum())
-
-
-def _pair_weights(level: npt.NDArray[np.float64], tables: Emission) -> npt.NDArray[np.float64]:
-    """Weight of each pair of levels for the kinds of sites, shape (P, 4), from that of each level (J,).
-
-    How much of a level's weight is due to empty and how much to occupied sites is not learned: for a site
-    that never changes nothing in the movie tells, and the network, whose logits are calibrated, does.
-    """
-    occupied = level / (1 + np.exp(-SURENESS * LEVELS))
-    empty = level - occupied
-    partners_below = np.bincount(tables.occupied, minlength=len(LEVELS))[tables.occupied]
-    partners_above = np.bincount(tables.empty, minlength=len(LEVELS))[tables.empty]
-    still = [occupied[tables.occupied] / partners_below, empty[tables.empty] / partners_above]
-    both = empty[tables.empty] * occupied[tables.occupied]
-    any_two = level[tables.empty] * level[tables.occupied]
-    return np.column_stack([*still, both / both.sum(), any_two / any_two.sum()])
-
-
-def _rate_belief() -> npt.NDArray[np.float64]:
-    """Weight of each of the `CHAINS` before the movie is seen, shape (R,); the first two share theirs."""
-    return np.array([BELIEF[kind] / (1 if kind <= EMPTY else np.sum(KIND == kind)) for kind in KIND.tolist()])
-
-
-def _log(weight: npt.NDArray[np.float64]) -> Single:
-    return np.asarray(np.log(np.maximum(weight, 1e-30)), dtype=np.float32)
-
-
-def _evidence(
-    model: OccupancyModel, logit: Single, seen: Bools, known: npt.NDArray[np.int8] | None
-) -> Iterator[tuple[slice, Single]]:
-    """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
-    tables = model.emission
-    odds_table, empty_table = tables.odds, tables.log_empty
-    for start in range(0, logit.shape[1], SITES_AT_ONCE):
-        sites = slice(start, start + SITES_AT_ONCE)
-        codes = emission.encode(logit[:, sites] - model.offset[:, None])
-        odds = odds_table[codes]
-        odds[~seen[:, sites]] = 1.0
-        changing = markov.log_evidence(odds[..., None], RATES[:, 0], RATES[:, 1], START)
-        if known is not None:  # a site of which a person spoke is not one of which nothing can be known
-            spoken = (known[:, sites] >= 0).any(axis=0)
-            changing[np.ix_(spoken, np.arange(changing.shape[1]), KIND == WAVERING)] = IMPOSSIBLE
-        n = codes.shape[1]
-        cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
-        histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
-        if_empty = histogram.astype(np.float32) @ empty_table
-        yield sites, changing + if_empty[:, :, None]
-
-
-def _learn_weights(
-    evidence: Single, pool: npt.NDArray[np.intp], n_pools: int, tables: Emission, rounds: int
-) -> tuple[Single, Single]:
-    """EM for the weights of the grid points: levels over all sites, rates by pool (and over all pools).
-
-    The weights of the levels are smoothed over neighbouring levels, so that a few sites do not make a comb.
-    """
-    n_sites = len(evidence)
-    likelihood = np.exp(evidence - evidence.max(axis=(1, 2), keepdims=True)).astype(np.float64)
-    level_belief, rate_belief = _level_belief(), _rate_belief()
-    level = level_belief
-    rate = np.tile(rate_belief, (n_pools, 1))
-    members = np.zeros((n_pools, n_sites))
-    members[pool, np.arange(n_sites)] = 1
-    to_level = np.zeros((2, len(LEVELS), len(tables.empty)))
-    to_level[0, tables.empty, np.arange(len(tables.empty))] = 1
-    to_level[1, tables.occupied, np.arange(len(tables.empty))] = 1
-    for _ in range(rounds):
-        joint = likelihood * _pair_weights(level, tables)[None, :, KIND] * rate[pool][:, None, :]
-        joint /= joint.sum(axis=(1, 2), keepdims=True)
-        # Only states that a site was in teach a level: a still site says nothing of its other one.
-        by_chain = joint.sum(axis=0)
-        by_pair = by_chain.sum(axis=1)
-        seen = to_level[1] @ (by_pair - by_chain[:, EMPTY]) + to_level[0] @ (by_pair - by_chain[:, OCCUPIED])
-        new_level = gaussian_filter1d(seen, 1.0, mode="nearest") + PRIOR_SITES * level_belief
-        new_level /= new_level.sum()
-        by_pool = members @ joint.sum(axis=1)
-        by_pool[:, [OCCUPIED, EMPTY]] = by_pool[:, [OCCUPIED, EMPTY]].sum(axis=1, keepdims=True)
-        overall = by_pool.sum(axis=0) + PRIOR_SITES * rate_belief
-        overall /= overall[1:].sum()
-        new_rate = by_pool + POOL_SITES * overall
-        new_rate /= new_rate[:, 1:].sum(axis=1, keepdims=True)
-        change = max(float(np.abs(new_level - level).max()), float(np.abs(new_rate - rate).max()))
-        level, rate = new_level, new_rate
-        if change < 1e-4:
-            break
-    return _log(_pair_weights(level, tables)), _log(rate)
-
-
-def _posterior(
-    model: OccupancyModel,
-    evidence: Single,
-    logit: Single,
-    seen: Bools,
-    pool: npt.NDArray[np.intp],
-    known: npt.NDArray[np.int8] | None,
-) -> tuple[markov.Posterior, Single]:
-    """Posterior of every site over its likeliest explanations, and the weights (S, P, R) of all of them."""
-    n_frames, n_sites = logit.shape
-    log_weight = evidence + model.log_pair[None, :, KIND] + model.log_rate[pool][:, None, :]
-    weights = np.exp(log_weight - log_weight.max(axis=(1, 2), keepdims=True)) if n_sites else log_weight
-    weights /= np.maximum(weights.sum(axis=(1, 2), keepdims=True), 1e-30)
-    flat = weights.reshape(n_sites, weights.shape[1] * weights.shape[2])
-    best = np.argsort(-flat, axis=1, kind="stable")[:, :EXPLANATIONS]
-    share = np.take_along_axis(flat, best, axis=1)
-    share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
-    pair, rate = np.divmod(best, len(RATES))
-    table = model.emission.odds
-    parts: list[markov.Posterior] = []
-    for start in range(0, n_sites, SITES_AT_ONCE):
-        s = slice(start, start + SITES_AT_ONCE)
-        codes = emission.encode(logit[:, s] - model.offset[:, None])
-        odds = table[codes[:, :, None], pair[None, s]]
-        rates, start_at = RATES[rate[s]], START[rate[s]]
-        wavers = KIND[rate[s]] == WAVERING
-        odds[:, wavers] = 1.0  # which of its two answers the network gives there says nothing of the site
-        rates = np.where(wavers[..., None], RATES[OCCUPIED], rates)
-        odds[~seen[:, s]] = 1.0
-        if known is not None:  # a person's word holds for its frame; levels and rates stay the network's
-            odds[known[:, s] == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
-            odds[known[:, s] == 1] = np.exp(markov.LARGEST_LOG_ODDS)
-        start_at = np.where(wavers, _occupied_while_wavering(model.emission, pair[s], start_at), start_at)
-        parts.append(markov.posterior(odds, rates[..., 0], rates[..., 1], start_at, share[s]))
-    none = np.zeros((n_frames, 0), np.float32)
-    return (
-        markov.Posterior(
-            *(
-                np.hstack([none] + [getattr(p, name) for p in parts])
-                for name in ("occupied", "appear", "vanish")
-            )
-        ),
-        weights,
-    )
-
-
-def _occupied_while_wavering(tables: Emission, pair: npt.NDArray[np.intp], share: Single) -> Single:
-    """Probability that a still site is occupied at which the upper answer comes in a `share` of frames."""
-    mean = share * LEVELS[tables.occupied[pair]] + (1 - share) * LEVELS[tables.empty[pair]]
-    return np.asarray(1 / (1 + np.exp(-SURENESS * mean)), dtype=np.float32)
 
 
 def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> float:
@@ -408,11 +208,20 @@ def _penalty(chain: markov.Posterior, seen: Bools, false_per_1000: float) -> flo
 
 
 def _interval(
-    chain: markov.Posterior, seen: Bools, fraction: npt.NDArray[np.floating], settings: OccupancySettings
-) -> tuple[Single, Single]:
-    """Posterior interval of the occupied fraction of each site, widened to hold the path's own."""
+    chain: markov.Posterior,
+    seen: Bools,
+    fraction: npt.NDArray[np.floating],
+    path: Bools,
+    settings: OccupancySettings,
+) -> tuple[Single, Single, Single]:
+    """Interval of each site's occupied fraction, and the changes (n, S) of paths drawn from the posterior.
+
+    The interval is widened to hold the most probable path's own fraction.
+    """
     low = np.array(fraction, dtype=np.float32)
     high = low.copy()
+    certain = (path[1:] != path[:-1]).sum(axis=0).astype(np.float32)
+    changes = np.tile(certain, (settings.samples, 1))
     doubt = np.where(seen, np.minimum(chain.occupied, 1 - chain.occupied), 0)
     # A site without doubt in any frame has one path: drawing it 400 times would say nothing.
     open_sites = (
@@ -422,10 +231,10 @@ def _interval(
     tails = [(1 - settings.interval) / 2, (1 + settings.interval) / 2]
     for start in range(0, len(open_sites), SITES_AT_ONCE):
         s = open_sites[start : start + SITES_AT_ONCE]
-        drawn = markov.sample_occupied(chain.of_sites(s), seen[:, s], settings.samples, rng)
-        bottom, top = np.quantile(drawn, tails, axis=0)
+        share, changes[:, s] = markov.sample_paths(chain.of_sites(s), seen[:, s], settings.samples, rng)
+        bottom, top = np.quantile(share, tails, axis=0)
         low[s], high[s] = np.minimum(bottom, low[s]), np.maximum(top, high[s])
-    return low, high
+    return low, high, changes
 
 
 def _rate_table(weights: Single, pool: npt.NDArray[np.intp], pools: npt.NDArray[np.int64]) -> pd.DataFrame:

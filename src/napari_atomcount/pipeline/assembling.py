@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from napari_atomcount.measure.count_chain import CountModel, decode_counts, learn_counts
 from napari_atomcount.measure.counts import context_offsets, read_counts, usual_counts
 from napari_atomcount.measure.events import find_events
+from napari_atomcount.measure.kinetics import hidden_rate_interval
 from napari_atomcount.measure.markov import Posterior, change_probabilities
 from napari_atomcount.measure.occupancy import Occupancy
 from napari_atomcount.measure.sites import SiteSet
@@ -167,6 +169,29 @@ def by_class(label: pd.Series[str]) -> list[tuple[str, Ints]]:
     return [(str(name), np.flatnonzero(names == name).astype(np.int64)) for name in pd.unique(label)]
 
 
+def shuffled_steps(
+    analysis: Analysis, counting: Counting
+) -> Callable[[npt.NDArray[np.intp], npt.NDArray[np.intp]], npt.NDArray[np.int8]]:
+    """What decodes the counts of an analysis with its frames in another order, for the static control."""
+    columns = analysis.columns[(analysis.columns["origin"] == "network") & (analysis.columns["count"] >= 0)]
+    row = np.searchsorted(analysis.frame, columns["frame"].to_numpy())
+    seen = read_counts(columns, row, len(analysis.frame), analysis.state.shape[1], counting.n_counts)
+    expected = seen.expected - counting.context
+    label, pool = analysis.sites["label"], analysis.sites["coordination"].to_numpy()
+
+    def steps(sites: npt.NDArray[np.intp], order: npt.NDArray[np.intp]) -> npt.NDArray[np.int8]:
+        out = np.zeros(order.shape, np.int8)
+        for name, own in by_class(label.iloc[sites]):
+            mine, model = sites[own], counting.model(name)
+            calm = np.take_along_axis(expected[:, mine] - model.offset[:, None], order[:, own], axis=0)
+            level = replace(model, offset=np.zeros_like(model.offset))
+            found = decode_counts(level, calm, analysis.state[:, mine] > 0, pool[mine])
+            out[:, own] = found.step
+        return out
+
+    return steps
+
+
 def counted_states(
     columns: pd.DataFrame,
     frames: Ints,
@@ -309,6 +334,11 @@ def site_figures(
     seconds = calibration.time_s(seen_frames.astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(seen_frames > 1, n_events / seconds, np.nan)
+    # What the counts add is taken as found; what appears and vanishes, with the doubt of its paths.
+    atoms = events.loc[events["kind"].isin(["gain", "lose"]), "site_id"].to_numpy(np.int64)
+    changes = found.changes[:, keep] + np.bincount(atoms, minlength=len(keep))[: len(keep)]
+    watched = calibration.time_s(np.maximum(seen_frames - 1.0, 0.0))
+    rate_low, rate_high = hidden_rate_interval(changes, watched)
     return table.assign(
         coordination=places.neighbours(table, np.nan_to_num(occupancy) >= 0.5),
         occupancy=occupancy,
@@ -316,6 +346,8 @@ def site_figures(
         occupancy_high=found.high[keep].astype(np.float64),
         n_events=n_events.astype(np.int64),
         event_rate_per_s=rate,
+        event_rate_low_per_s=rate_low,
+        event_rate_high_per_s=rate_high,
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from napari_atomcount.measure.control import BULK_NEIGHBOURS, static_control
 from napari_atomcount.measure.drift import SpectrumMaker, drift_table, refine_drift, track
 from napari_atomcount.measure.occupancy import hidden_markov
 from napari_atomcount.measure.sites import CLASS_POOLS, build_sites, positions_in_frames
 from napari_atomcount.pipeline.area import Area
-from napari_atomcount.pipeline.assembling import Followed, assemble, totals
+from napari_atomcount.pipeline.assembling import Followed, assemble, shuffled_steps, totals
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -113,8 +114,20 @@ def follow_sites(
     allowed = settings.occupancy.false_events_per_1000
     analysis, keep, counting = assemble(columns, sites, drift, found, frames, movie.calibration, allowed)
     seconds["occupancy"] = time.monotonic() - begun
+    begun = time.monotonic()
+    control = static_control(
+        found.model,
+        log_odds[:, keep],
+        analysis.state,
+        pool[keep],
+        analysis.sites["coordination"].to_numpy() >= BULK_NEIGHBOURS,
+        settings.occupancy,
+        None if counting is None else shuffled_steps(analysis, counting),
+    )
+    seconds["control"] = time.monotonic() - begun
     say("occupancy", 3, 3)
     analysis.summary.update(
+        static_control=control.as_dict(),
         warnings=[*movie.warnings, *store.warnings, *warnings, *_about_frames(store)],
         totals=totals(analysis, store),
         hop_rates_per_frame=by_class_and_neighbours(found.rates, list(sites.by_label)),

@@ -201,6 +201,7 @@ def _grown(found: Occupancy, n: int) -> Occupancy:
         occupancy=np.concatenate([found.occupancy, unknown]),
         low=np.concatenate([found.low, unknown]),
         high=np.concatenate([found.high, unknown]),
+        changes=np.pad(found.changes, ((0, 0), (0, n))),
         empty_level=np.concatenate([found.empty_level, unknown]),
         occupied_level=np.concatenate([found.occupied_level, unknown]),
     )
@@ -238,6 +239,8 @@ def _decoded(followed: Followed, known: npt.NDArray[np.int8], which: Ints) -> Oc
         values[which] = getattr(new, name)
         single.append(values)
     occupancy, low, high, empty_level, occupied_level = single
+    changes = old.changes.copy()
+    changes[:, which] = new.changes
     return replace(
         old,
         state=state,
@@ -246,6 +249,7 @@ def _decoded(followed: Followed, known: npt.NDArray[np.int8], which: Ints) -> Oc
         occupancy=occupancy,
         low=low,
         high=high,
+        changes=changes,
         empty_level=empty_level,
         occupied_level=occupied_level,
     )

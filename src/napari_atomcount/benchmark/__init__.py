@@ -81,6 +81,8 @@ def run(
     import torch
 
     from napari_atomcount.benchmark import report
+    from napari_atomcount.benchmark.ceria import fits as is_ceria
+    from napari_atomcount.benchmark.ceria import run_ceria
     from napari_atomcount.benchmark.columns import IMAGES, run_columns
     from napari_atomcount.benchmark.dynamics import MOVING, run_dynamics
     from napari_atomcount.benchmark.speed import run_speed
@@ -103,6 +105,13 @@ def run(
             focal = run_focal(card, images, seed, tell)
             result.files += write_focal(focal, out, about)
             result.floors += focal.floors
+            continue
+        if is_ceria(card):
+            from napari_atomcount.benchmark.ceria_report import write_ceria
+
+            ceria = run_ceria(card, images, seed, tell)
+            result.files += write_ceria(ceria, out, about)
+            result.floors += ceria.floors
             continue
         columns = run_columns(card, images, seed, tell)
         result.files += report.write_columns(columns, out, about)

@@ -55,6 +55,7 @@ def write_analysis(analysis: Analysis, out: Path) -> None:
         (out / SUMMARY).unlink(missing_ok=True)  # until all is written, nothing claims to be complete
         for schema in TABLES:
             write_table(getattr(analysis, schema.name), schema, out)
+        more: dict[str, Any] = {} if analysis.intensity is None else {"intensity": analysis.intensity}
         with whole_file(out / OCCUPANCY) as partial, partial.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -62,6 +63,7 @@ def write_analysis(analysis: Analysis, out: Path) -> None:
                 probability=analysis.probability.astype(np.float32),
                 site_id=analysis.site_id.astype(np.int64),
                 frame=analysis.frame.astype(np.int64),
+                **more,
             )
         write_json(analysis.summary, out / SUMMARY)
     except OSError as err:
@@ -86,9 +88,10 @@ def read_analysis(out: Path) -> Analysis:
             state, probability, site_id, frame = (
                 file[name] for name in ("state", "probability", "site_id", "frame")
             )
+            intensity = file["intensity"] if "intensity" in file else None
     except (OSError, ValueError, KeyError, EOFError) as err:
         raise InputError(f"{out / OCCUPANCY} cannot be read: analyse the movie again.") from err
-    found = Analysis(columns, sites, events, drift, state, probability, site_id, frame, summary)
+    found = Analysis(columns, sites, events, drift, state, probability, site_id, frame, summary, intensity)
     return found.validate()
 
 

@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
+from napari_atomcount.pipeline.intensities import site_intensities
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
@@ -111,6 +113,10 @@ def analyze(
     finally:
         if own_store:
             store.close()
+    if len(card.classes) > 1 and images == 1:
+        seen = time.monotonic()
+        analysis = replace(analysis, intensity=site_intensities(movie, analysis, progress))
+        analysis.summary["seconds"]["intensity"] = time.monotonic() - seen
     timing = {"loading": loaded - begun, "columns": detected - loaded, **analysis.summary["seconds"]}
     analysis.summary["seconds"] = {name: round(value, 3) for name, value in timing.items()}
     if images > 1:
@@ -171,9 +177,7 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
     """What about the movie lies outside the model's domain, in sentences; empty if nothing does."""
     calibration = movie.calibration
     pixel_size = calibration.require_pixel_size()
-    samples = [
-        s for s in _samples(movie, settings, card.images) if np.isfinite(s).any() and np.nanstd(s) > 0
-    ]
+    samples = [s for s in _samples(movie, settings, card.images) if np.isfinite(s).any() and np.nanstd(s) > 0]
     return check_domain(
         card,
         pixel_size_nm=pixel_size,

@@ -308,6 +308,10 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
         probability=found.probability[:, keep],
         site_id=np.arange(len(keep), dtype=np.int64),
         summary=dict(old.summary),
+        # the movie is not read again here: of a new site it is not known
+        intensity=None
+        if old.intensity is None
+        else np.pad(old.intensity, ((0, 0), (0, more)), constant_values=np.nan),
     )
     analysis.summary["totals"] = totals(analysis, followed.store)
     return analysis

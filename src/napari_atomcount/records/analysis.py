@@ -29,6 +29,9 @@ class Analysis:
         Site of each column of `state`.
     frame : ndarray of int64, shape (T,)
         Frame (index in the source) of each row of `state`.
+    intensity : ndarray of float32, shape (T, S), optional
+        Of the image at each site, relative to the local beam level (I / level - 1); NaN where not observed.
+        Only for models of several classes of columns.
     summary : dict
         versions, command, settings, calibration, model, domain check, warnings, totals, seconds per stage.
     """
@@ -42,6 +45,7 @@ class Analysis:
     site_id: npt.NDArray[np.int64]
     frame: npt.NDArray[np.int64]
     summary: dict[str, Any]
+    intensity: npt.NDArray[np.float32] | None = None
 
     def validate(self) -> Analysis:
         """Check every table, the shapes, and that the tables name the same sites; return the analysis itself.
@@ -54,7 +58,7 @@ class Analysis:
         for schema in (tables.COLUMNS, tables.SITES, tables.EVENTS, tables.DRIFT):
             tables.validate(getattr(self, schema.name), schema)
         shape = (len(self.frame), len(self.site_id))
-        for name in ("state", "probability"):
+        for name in ("state", "probability", *(() if self.intensity is None else ("intensity",))):
             if getattr(self, name).shape != shape:
                 raise TableError(
                     f"'{name}' has the shape {getattr(self, name).shape}, "

@@ -72,9 +72,11 @@ def analyze(
 ) -> None:
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
     from napari_atomcount.cli.job import run_movie
-    from napari_atomcount.cli.sessions import keeping, preparing, totals_row, write_totals
+    from napari_atomcount.cli.sessions import keeping, masked, preparing
     from napari_atomcount.cli.straining import wishes
     from napari_atomcount.io.readers import open_movie
+    from napari_atomcount.io.readers_many import movies_in
+    from napari_atomcount.io.totals import totals_row, write_totals
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.pipeline.focal import check_series
     from napari_atomcount.pipeline.preparing import prepared
@@ -108,7 +110,14 @@ def analyze(
     wanted = wishes(strain_line, strain_artefact)
     card = load_card(model)
     check_series(card, settings.detect)
-    folders = [out] if len(paths) == 1 else [out / name for name in _folder_names(paths)]
+    folders_of_movies = [movies_in(path) for path in paths]
+    several = len(paths) > 1 or folders_of_movies[0] is not None
+    paths = [
+        movie
+        for path, within in zip(paths, folders_of_movies, strict=True)
+        for movie in ([path] if within is None else within)
+    ]
+    folders = [out / name for name in _folder_names(paths)] if several else [out]
     failed = 0
     rows: list[dict[str, Any]] = []
     for path, folder in zip(paths, folders, strict=True):
@@ -116,8 +125,9 @@ def analyze(
             movie = open_movie(path, dataset=dataset, channel=channel)
             movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
             own = settings.model_copy(update={"frames": _clip(span, movie)})
-            with keeping(movie, session, folder if len(paths) > 1 else None, scales.given()) as kept:
+            with keeping(movie, session, folder if several else None, scales.given()) as kept:
                 movie = movie if kept is None else kept.calibrated(movie)
+                own = masked(own, movie, folder, kept)
                 movie = prepared(movie, preparing(movie, hot_pixels, bad, kept))
                 found = run_movie(
                     movie, card, own, folder, maps=maps, command=_command(), session=kept, wishes=wanted
@@ -128,12 +138,12 @@ def analyze(
                 f"{len(found.sites)} sites, {len(found.events)} events; {folder}"
             )
         except AtomcountError as error:
-            if len(paths) == 1:
+            if not several:
                 raise
             failed += 1
             rows.append({"movie": str(path), "error": str(error)})
             warn(f"{path}: {error}")  # the other movies are still worth their time
-    if len(paths) > 1:
+    if several:
         write_totals(rows, out / "totals.csv")
     if failed:
         raise InputError(f"{failed} of {len(paths)} movies could not be analysed")
@@ -211,8 +221,9 @@ def _clip(span: tuple[int, int | None] | None, movie: "Movie") -> tuple[int, int
 
 def _folder_names(paths: list[Path]) -> list[str]:
     """A folder for each movie: its stem, or its whole name where two share a stem."""
-    stems = Counter(path.stem for path in paths)
-    names = [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+    from napari_atomcount.io.totals import folder_names
+
+    names = folder_names(paths)
     doubled = [name for name, number in Counter(names).items() if number > 1]
     if doubled:
         raise InputError(f"two movies are called {doubled[0]}: analyse them into different folders")

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Movies; a folder of images is one movie.")
+    list[Path],
+    typer.Argument(
+        metavar="PATH...", help="Movies; a folder of images is one movie, a folder of movies is all of them."
+    ),
 ]
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME_OR_DIR", help="A model's name (see `models`) or its folder.")
@@ -56,7 +59,11 @@ Roi = Annotated[
     typer.Option(metavar="Y0:Y1,X0:X1", help="Only this part of the image, px, ends excluded."),
 ]
 Mask = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="An image; its non-zero pixels are left out.")
+    Path | None,
+    typer.Option(
+        metavar="FILE|particle",
+        help="An image; its non-zero pixels are left out. particle: all but the crystal that is found.",
+    ),
 ]
 Session = Annotated[
     Path | None,

@@ -1,21 +1,20 @@
-"""What ``analyze`` adds for sessions and for several movies: ``--session``, and one table of totals."""
+"""What ``analyze`` adds for sessions and preparation: ``--session``, ``--bad-frames``, ``--mask``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
+import numpy as np
 
 from napari_atomcount.cli.common import warn
-from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.io.session import Session, SessionError
 from napari_atomcount.io.session_files import SUFFIX
-from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
+from napari_atomcount.records.settings import AnalysisSettings
 
-TOTALS = ("frames", "frames_observed", "columns", "sites", "events", "events_appear", "events_vanish")
+PARTICLE = "particle"  # in place of a mask's file: what is not the crystal is left out
 
 
 @contextmanager
@@ -56,7 +55,10 @@ def keeping(
 
 
 def preparing(
-    movie: Movie, hot_pixels: bool, bad: tuple[int, ...] | Literal["auto"] | None, session: Session | None
+    movie: Movie,
+    hot_pixels: bool,
+    bad: tuple[int, ...] | Literal["auto"] | None,
+    session: Session | None,
 ) -> Preparation:
     """The preparation that the session keeps, changed by the options; the session keeps the change as a step.
 
@@ -88,23 +90,25 @@ def preparing(
     return wanted
 
 
-def totals_row(path: Path, analysis: Analysis) -> dict[str, Any]:
-    """One movie's row of the table of totals."""
-    totals = analysis.summary["totals"]
-    occupied = analysis.sites["occupancy"].mean() if len(analysis.sites) else float("nan")
-    return {
-        "movie": str(path),
-        **{name: totals.get(name, 0) for name in TOTALS},
-        "mean_occupancy": occupied,
-        "mean_count": analysis.sites["mean_count"].mean() if len(analysis.sites) else float("nan"),
-        "warnings": len(analysis.summary["warnings"]),
-        "seconds": round(sum(analysis.summary["seconds"].values()), 3),
-        "error": "",
-    }
+def masked(
+    settings: AnalysisSettings, movie: Movie, folder: Path, session: Session | None
+) -> AnalysisSettings:
+    """The settings with this movie's own region and mask.
 
+    What the options do not say is as the session keeps it; ``--mask particle`` finds the crystal, and what is
+    left out is written beside the results, as ``mask.tif``.
+    """
+    if session is not None:
+        kept = session.settings
+        given = {name: getattr(kept, name) for name in ("roi", "mask") if getattr(settings, name) is None}
+        settings = settings.model_copy(update=given)
+    if settings.mask is None or str(settings.mask) != PARTICLE or settings.mask.exists():
+        return settings
+    from napari_atomcount.io.tiff import write_tiff
+    from napari_atomcount.pipeline.preparing import outside_particle
 
-def write_totals(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write one row per movie as CSV; movies that failed have their error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False, na_rep="NaN", lineterminator="\n")
+    outside = outside_particle(movie)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "mask.tif"
+    write_tiff(path, np.where(outside, 255, 0).astype(np.uint8)[None], movie.calibration)
+    return settings.model_copy(update={"mask": path})

@@ -27,7 +27,7 @@ FINE_NM = 0.0025  # of the second one
 TYPICAL_NM = 0.15  # drift between images of a series
 LARGEST_NM = 0.8  # farther away nothing is looked for
 OTHER_NM = 0.07  # a second best farther than this from the best is another answer
-UNSURE = 0.05  # by so much of its value the best must exceed the second best
+UNSURE = 0.06  # by so much of its value the best must exceed the second best
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,9 @@ class _Search:
         judged = np.where(distance <= LARGEST_NM, agreement / (1 + (distance / TYPICAL_NM) ** 2) ** 0.1, 0)
         i, j = (int(n) for n in np.unravel_index(int(np.argmax(judged)), judged.shape))
         apart = np.hypot(self.away[0][:, None] - self.away[0][i], self.away[1] - self.away[1][j]) > OTHER_NM
-        margin = float(1 - judged[apart].max() / judged[i, j]) if judged[i, j] > 0 else 0.0
+        if judged[i, j] <= 0:  # a blank image agrees with nothing
+            return np.zeros(2), 0.0
+        margin = float(1 - judged[apart].max() / judged[i, j])
         start_nm = np.array([self.away[0][i], self.away[1][j]])
         found = self._refined(pairs, start_nm / np.array(self.maker.pixel_size_nm))
         return found, margin

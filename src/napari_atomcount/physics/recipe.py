@@ -105,6 +105,8 @@ class Recipe(BaseModel):
         ("column",), min_length=1, description="kinds of columns, by their label"
     )
     thermal_A: Uniform = Field(Uniform(low=0.03, high=0.11), description="rms thermal displacement per axis")
+    warm_A: float | None = Field(None, description="thermal displacement from which particles are usual")
+    warm_weight: float = Field(3.0, ge=1, description="how much more often usual particles are drawn")
     snapshots: int = Field(3, ge=1, le=16, description="frozen phonons averaged in an image")
     multislice: MultisliceSettings = MultisliceSettings()
     surroundings: Surroundings = Surroundings()
@@ -134,6 +136,10 @@ class Recipe(BaseModel):
     def specimen(self, index: int) -> Specimen:
         """Stage 1, atoms: particle number ``index``."""
         return draw_specimen(self.stream(1, index), self.particle)
+
+    def thermal(self, index: int) -> float:
+        """Thermal displacement of particle number ``index``, rms per axis, Å."""
+        return float(self.thermal_A.draw(self.stream(2, index), 1)[0])
 
     def exit_waves(self, index: int, cache: Path | None = None) -> Particle:
         """Stage 2, exit waves: thermal snapshots of particle number ``index``, and its columns' truth."""
@@ -226,8 +232,12 @@ class WaveBank:
         self.recipe = recipe
         self.particles = [recipe.exit_waves(index, cache) for index in indices]
         # thick columns are rare and the hardest to count: particles that hold them are drawn more often
-        thickest = np.array([particle.count.max() for particle in self.particles], float) ** 2
-        self.shares = thickest / thickest.sum()
+        weights = np.array([particle.count.max() for particle in self.particles], float) ** 2
+        # damping by thermal motion is hard to tell from fewer atoms: most specimens are at room temperature
+        if recipe.warm_A is not None:
+            thermal = np.array([recipe.thermal(index) for index in indices])
+            weights *= np.where(thermal >= recipe.warm_A, recipe.warm_weight, 1.0)
+        self.shares = weights / weights.sum()
         around = recipe.surroundings
         nothing = around.empty > 0
         self.films = [recipe.film(i, cache) for i in range(around.films if around.film or nothing else 0)]

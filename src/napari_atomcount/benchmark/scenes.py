@@ -237,7 +237,8 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
     if condition.draws:
         rng = np.random.default_rng([STREAM, seed, zlib.crc32(condition.draws.encode()), index])
     if condition.view_nm is not None and 10 * condition.view_nm > size:
-        waves, move, size = in_more_vacuum(waves, size, 10 * condition.view_nm, rng)
+        place = np.random.default_rng([STREAM, seed, 4, index])  # leaves the other draws as they are
+        waves, move, size = in_more_vacuum(waves, size, 10 * condition.view_nm, place)
     columns, missing = (t.assign(y_A=t.y_A + move[0], x_A=t.x_A + move[1]) for t in (columns, missing))
     n = max(8, 2 * round(size / float(condition.pixel_A.draw(rng, 1)[0]) / 2))
     pixel_A = size / n

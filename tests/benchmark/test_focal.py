@@ -1,0 +1,85 @@
+"""The benchmark of focal series runs from end to end on a tiny model; its images are what they say."""
+
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_atomcount import benchmark
+from napari_atomcount.benchmark import focal
+from napari_atomcount.benchmark.card_scores import for_card
+from napari_atomcount.networks.card import load_card, write_card
+from napari_atomcount.networks.unet import UNet, UNetConfig
+
+SMALL = {"diameter_A": (18.0, 20.0), "relax_steps": 0, "pairs": 1}
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.getbasetemp() / "benchmark-cache"
+    monkeypatch.setenv("ATOMCOUNT_CACHE", str(folder))
+    return folder / "benchmark"
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three conditions of small particles."""
+    made = [c for c in focal.conditions() if c.name in {"focal-1e4", "focal-1e6", "focal-1e4-tilt3"}]
+    small = [c.model_copy(update={"particles": c.particles.model_copy(update=SMALL)}) for c in made]
+    monkeypatch.setattr(focal, "conditions", lambda: small)
+    return small
+
+
+def test_a_series_is_what_its_condition_says(own_cache, few):
+    one = focal.series(few[0], 0, 0, 1, own_cache)
+    images = np.asarray(one.movie.data)
+    assert images.shape == (3, 320, 320)
+    np.testing.assert_allclose(
+        images.mean((1, 2)) / 0.04, 1e4 / 3, rtol=0.02
+    )  # the total dose in three images
+    assert np.all(one.shift_px[0] == 0)
+    assert 0 < np.abs(one.shift_px[1:]).max() <= 5
+    y, x = (np.rint(one.truth[k]).astype(int) for k in "yx")
+    level = np.median(images[0])
+    dy, dx = np.rint(one.shift_px).astype(int).T
+    at = [np.median(images[k][y + dy[k], x + dx[k]]) / level for k in range(3)]
+    assert at[1] < 0.9  # dark columns at -4 nm
+    assert at[2] > 1.1  # bright ones at +9 nm
+
+
+def test_the_benchmark_of_a_focal_model(tiny_model, own_cache, few, tmp_path):
+    torch.manual_seed(0)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config = UNetConfig(frames=3, widths=(4, 8), blocks=1, counts=20)
+    save_file(UNet(config).state_dict(), folder / "weights.safetensors")
+    changes = {
+        "name": "tiny3",
+        "focal_series": True,
+        "network": config.model_dump(mode="json"),
+        "sha256": hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest(),
+    }
+    write_card(tiny_model.model_copy(update=changes), folder)
+    result = benchmark.run([str(folder)], tmp_path / "out", images=2)
+    rows = pd.read_csv(tmp_path / "out" / "tiny3.csv").set_index("condition")
+    assert set(rows.index) == {c.name for c in few}
+    assert rows.images.to_dict() == {"focal-1e4": 2, "focal-1e6": 2, "focal-1e4-tilt3": 1}
+    assert (rows.alignment_pm < 6).all()  # 0.3 px of 20 pm
+    assert (rows["columns"] > 10).all()
+    assert [(f["figure"], f["floor"]) for f in result.floors] == [
+        ("count_exact", "≥ 0.88"),
+        ("count_exact", "≥ 0.95"),
+        *[("ece_score", "≤ 0.05"), ("ece_count", "≤ 0.05")] * 2,
+    ]
+    content = json.loads((tmp_path / "out" / "tiny3.json").read_text(encoding="utf-8"))
+    assert {"versions", "seed", "rows", "reliability", "floors"} <= set(content)
+    for figure in ("dose", "reliability"):
+        assert (tmp_path / "out" / f"tiny3-{figure}.png").stat().st_size > 5000
+    assert "|---|" in (tmp_path / "out" / "tiny3.md").read_text(encoding="utf-8")
+    kept = for_card(rows.reset_index())
+    assert [r["dose_low_e_per_A2"] for r in kept] == pytest.approx([1e4 / 3, 1e6 / 3])
+    assert load_card(folder).images == 3

@@ -198,6 +198,9 @@ class StrainLayers:
         layer.data = grid
         layer.contrast_limits = (-limit, limit)
         self._geometry().apply(layer, (step, step))
+        discs = self.get(STRAIN)  # the discs stay above a map
+        if discs is not None:
+            self.viewer.layers.move(self.viewer.layers.index(layer), self.viewer.layers.index(discs))
 
     def _add(self, role: str, kind: str, data: np.ndarray, **keywords) -> Layer:
         active = self.viewer.layers.selection.active

@@ -60,6 +60,8 @@ class StrainPanel(QWidget):
         plot.setObjectName(f"atomcount_strain_plot_{name}")
         plot.setMenuEnabled(False)
         plot.hideButtons()
+        for side in ("left", "bottom"):
+            plot.getAxis(side).enableAutoSIPrefix(False)
         plot.setMinimumHeight(140)
         plot.addItem(pg.InfiniteLine(0, angle=90 if name == "histogram" else 0, pen=pg.mkPen("#777777")))
         self.plots[name] = plot
@@ -138,7 +140,7 @@ class StrainPanel(QWidget):
         plot = self._empty(name)
         item = plot.getPlotItem()
         if item.legend is None:
-            item.addLegend(offset=(-10, 5))
+            item.addLegend(offset=(-10, 2), brush=QColor(30, 34, 42, 190), labelTextSize="8pt")
         item.legend.clear()
         for (words, x, y, sigma), colour in zip(curves, COLOURS, strict=False):
             height = 2 * Z95 * np.nan_to_num(sigma)

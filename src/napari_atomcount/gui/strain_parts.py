@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -67,7 +66,7 @@ def number(
     made.setSingleStep(step)
     made.setValue(value)
     made.setKeyboardTracking(False)
-    made.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.UpDownArrows)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return made
 
 

@@ -119,6 +119,8 @@ class StrainSection(Section):
         self.body.addWidget(self.said)
         self.body.addWidget(self.show_)
         self.body.addWidget(self.more)
+        for box in (self.all, self.this, self.add, self.file, self.learn):
+            box.setMinimumWidth(40)
         self.set_open(False)
         self.set_state(columns=False, followed=False, busy=False, own=False)
 

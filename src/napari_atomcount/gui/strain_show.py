@@ -49,7 +49,7 @@ class StrainShow(QFrame):
             "axes", "strain_axes", "Principal axes: red where stretched, blue where compressed.", emit
         )
         self.artefact = check(
-            "could be artefact",
+            "artefact?",
             "strain_artefact",
             "What the same analysis finds in a simulated particle without strain, on the same colour scale.",
             emit,

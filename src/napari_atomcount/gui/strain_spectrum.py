@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_atomcount.gui.forms import hint
 from napari_atomcount.gui.strain_parts import button
@@ -36,7 +36,8 @@ class SpectrumView(QWidget):
         self.plot.invertY(True)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
-        self.plot.setLabel("bottom", "cycles per px")
+        for side in ("left", "bottom"):
+            self.plot.hideAxis(side)
         self.image = pg.ImageItem()
         self.plot.addItem(self.image)
         self.targets: list[pg.TargetItem] = []
@@ -47,11 +48,14 @@ class SpectrumView(QWidget):
             "Take the two strongest spots in different directions.",
             lambda: self.spots_moved.emit(None),
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2, 2, 2, 2)
-        column.addWidget(self.words)
-        column.addWidget(self.plot, 1)
-        column.addWidget(self.automatic)
+        aside = QVBoxLayout()
+        aside.addWidget(self.words)
+        aside.addWidget(self.automatic)
+        aside.addStretch(1)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(2, 2, 2, 2)
+        whole.addWidget(self.plot, 3)
+        whole.addLayout(aside, 1)
         self.clear()
 
     def clear(self) -> None:

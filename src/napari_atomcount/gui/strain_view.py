@@ -99,8 +99,8 @@ class StrainDisplay(QObject):
         desk.layers.show_only(
             {
                 STRAIN: view.points and not view.artefact,
-                MAP: view.map,
-                AXES: view.axes,
+                MAP: view.map and not view.artefact,
+                AXES: view.axes and not view.artefact,
                 ARTEFACT: view.artefact,
             }
         )

@@ -18,7 +18,7 @@ from napari_atomcount.measure.noise import Doubles, Noise, Response, frequency
 #: Offsets (y, x) of a window's pixels, and what each of them adds to the position's y and x, shape (P,) each.
 Weights = tuple[Doubles, Doubles, Doubles, Doubles]
 #: The reach of the correlation that is kept, in spacings of the columns, and least side of its grid, px.
-REACH, LEAST = 6.0, 64
+REACH, LEAST = 6.0, 256
 
 
 @dataclass(frozen=True)

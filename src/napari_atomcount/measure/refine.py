@@ -195,7 +195,8 @@ def _windows(image: Doubles, cy: Doubles, cx: Doubles, dy: Doubles, dx: Doubles)
 
 def _correlation(noise: Noise, response: Response | None, radius: float) -> Doubles:
     """Covariance of the filtered noise between pixels at each offset of an unshifted grid."""
-    side = max(64, 8 * int(np.ceil(radius)))
+    # a Wiener filter follows the rings of the spectrum: a coarse grid would step over them
+    side = max(64 if response is None else 256, 8 * int(np.ceil(radius)))
     spectrum = noise.spectrum((side, side))
     if response is not None:
         spectrum = spectrum * response(noises.frequency((side, side))) ** 2

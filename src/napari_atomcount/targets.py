@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.normalise import normalise
 from napari_atomcount.physics.recipe import Images, Scene, WaveBank, expose
 from napari_atomcount.training_recipe import TrainingRecipe
+
+#: Columns nearer to each other than this overlap, Å; those of one crystal are at least 0.9 Å apart.
+OVERLAP_A = 0.7
 
 
 @dataclass
@@ -26,6 +30,7 @@ class Batch:
     count: Tensor  # (B, h, w), int: 1…K at the core of a column, 0 elsewhere
     offset: Tensor  # (B, 2, h, w), to the nearest column, map px
     label: Tensor  # (B, h, w), int: class of the nearest column
+    asked: Tensor  # (B, h, w), 0 where the truth cannot be told, 1 elsewhere
     optics: Tensor  # (B, parameters), each -1…1 over the recipe's range
 
 
@@ -50,14 +55,16 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     thick = thickness(rng, size, crop, empty & (rng.random(size) < 0.6))
     window = window * torch.from_numpy(thick)[:, None]
     # the network is told the recipe's pixel size even where the true one differs: calibrations do
-    x = normalise(window.flatten(0, 1), recipe.pixel_A).unflatten(0, window.shape[:2])
+    x = normalise(window.flatten(0, 1), recipe.pixel_A).reshape(window.shape)
     factor = np.exp(rng.normal(0, t.contrast_jitter, size))
     # images without a particle are stretched as other programs do it: strong contrast is no column
     factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
     x = x * torch.from_numpy(factor[:, None, None, None].astype(np.float32))
     maps = [target_maps(recipe, scene, images.pixel_A, corner, crop) for scene in scenes]
-    dense = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
-    return Batch(x, *dense, optics_targets(recipe, images))
+    heat, core, count, offset, label, asked = (
+        torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True)
+    )
+    return Batch(x, heat, core, count, offset, label, asked, optics_targets(recipe, images))
 
 
 def optics_targets(recipe: TrainingRecipe, images: Images) -> Tensor:
@@ -98,7 +105,11 @@ def thickness(
 def target_maps(
     recipe: TrainingRecipe, scene: Scene, pixel_A: float, corner: NDArray[np.int64], crop: int
 ) -> tuple[NDArray[Any], ...]:
-    """Smoothed target (thesis eq. 6.7), core weight, count, offset and label on the network's map."""
+    """Smoothed target (thesis eq. 6.7), core weight, count, offset, label, and where it is asked for.
+
+    On the network's map. Columns nearer to each other than :data:`OVERLAP_A` are those of two sides of a
+    specimen that meet at the periodic border of its cell: no image tells them apart, and none is asked for.
+    """
     factor = recipe.network.unshuffle
     size = crop // factor
     position = np.stack([scene.y_A, scene.x_A], 1) / pixel_A - corner
@@ -108,7 +119,7 @@ def target_maps(
     if not len(position):
         empty = np.zeros((size, size), np.float32)
         none = empty.astype(np.int64)
-        return empty, empty, none, np.zeros((2, size, size), np.float32), none
+        return empty, empty, none, np.zeros((2, size, size), np.float32), none, np.ones_like(empty)
     grid = np.arange(size)
     dy = position[:, 0, None] - grid  # (N, size)
     dx = position[:, 1, None] - grid
@@ -125,14 +136,19 @@ def target_maps(
         owner[ys, xs] = np.where(closer, k, owner[ys, xs])
     beyond = np.clip(np.sqrt(best) - radius, 0, None)
     heat = np.exp(-(beyond**2) / (2 * edge**2)).astype(np.float32)
-    core = np.where(heat > 0.05, heat, 0).astype(np.float32)
+    asked = np.ones((size, size), np.float32)
+    if len(recipe.classes) > 1:
+        tree = cKDTree(position)
+        alone = tree.query_ball_point(position, OVERLAP_A / map_A, return_length=True) == 1
+        asked[~alone[owner] & np.isfinite(best)] = 0
+    core = np.where(heat > 0.05, heat, 0).astype(np.float32) * asked
     count = np.where(core > 0, np.clip(number[owner], 1, max(recipe.network.counts, 1)), 0)
     index = np.meshgrid(grid, grid, indexing="ij")
     offset = np.stack([np.where(core > 0, position[owner, k] - index[k], 0) for k in (0, 1)]).astype(
         np.float32
     )
     label = np.where(core > 0, kind[owner], 0)
-    return heat, core, count.astype(np.int64), offset, label.astype(np.int64)
+    return heat, core, count.astype(np.int64), offset, label.astype(np.int64), asked
 
 
 def losses(
@@ -159,7 +175,7 @@ def losses(
     # is a probability
     width = 2 * round(6.0 / (recipe.pixel_A * recipe.network.unshuffle) / 2) + 1
     among = F.avg_pool2d(batch.heat[:, None], width, 1, width // 2)[:, 0]
-    weight = 1 + t.near_weight * (6 * among).clamp(max=1)
+    weight = (1 + t.near_weight * (6 * among).clamp(max=1)) * batch.asked
     heat = (F.binary_cross_entropy_with_logits(column, batch.heat, reduction="none") * weight).mean()
     entropy = F.binary_cross_entropy(batch.heat, batch.heat, reduction="none").mul(weight).mean()
     total = batch.core.sum().clamp(min=1)

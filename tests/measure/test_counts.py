@@ -38,7 +38,7 @@ def changes_of(step):
 
 def decoded(x, occupied, allowed=0.7):
     pool = np.full(x.shape[1], 5)
-    return decode_counts(learn_counts(x, occupied, pool, K, allowed), x, occupied, pool)
+    return learn_counts(x, occupied, pool, K, allowed)
 
 
 def test_one_atom_steps_are_found_under_noise_and_bias():
@@ -97,6 +97,15 @@ def test_few_frames_or_none_have_no_changes():
     assert decoded(none, none > 0).step.shape == (9, 0)
     nothing = np.full((9, 4), np.nan, np.float32)
     assert not decoded(nothing, np.ones((9, 4), bool)).step.any()
+
+
+def test_decoding_alone_gives_what_learning_gave():
+    _, x, occupied, _ = made(0, rate=0.3)
+    pool = np.full(x.shape[1], 5)
+    whole = learn_counts(x, occupied, pool, K, 0.7)
+    alone = decode_counts(whole.model, x[:, 10:20], occupied[:, 10:20], pool[10:20])
+    np.testing.assert_array_equal(alone.step, whole.step[:, 10:20])
+    np.testing.assert_allclose(alone.gain, whole.gain[:, 10:20], atol=1e-5)
 
 
 def test_usual_counts_move_the_steps_back():

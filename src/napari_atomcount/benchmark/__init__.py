@@ -131,8 +131,10 @@ def run(
         result.floors += strain.floors
     if "speed" in wanted:
         from napari_atomcount.benchmark.speed_strain import with_template_speed
+        from napari_atomcount.benchmark.speed_time import with_following_speed
 
         speed = with_template_speed(run_speed(users[0], QUICK_FRAMES if quick else None, tell))
+        speed = with_following_speed(speed, QUICK_FRAMES if quick else 1000)
         result.files += report.write_speed(speed, out, about)
         result.floors += speed.floors
     return result

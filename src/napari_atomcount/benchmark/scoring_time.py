@@ -121,3 +121,39 @@ class OccupancyScore:
             figures[f"occupancy_mae{name}"] = float(np.abs(stated - true)[which].mean()) if some else np.nan
             figures[f"interval_coverage{name}"] = float(inside[which].mean()) if some else np.nan
         return figures
+
+
+@dataclass
+class RateScore:
+    """Whether the stated intervals of the sites' rates hold the rates that the movies were drawn with."""
+
+    inside: list[bool] = field(default_factory=list)
+    mobile: list[bool] = field(default_factory=list)
+
+    def add(
+        self, sites: pd.DataFrame, place: Doubles, rate: Doubles, mobile: NDArray[np.bool_], radius: float
+    ) -> None:
+        """Add the sites of one movie that have an interval.
+
+        Parameters
+        ----------
+        sites : pandas.DataFrame
+            y, x, event_rate_low_per_s, event_rate_high_per_s.
+        place, mobile, radius
+            As in `OccupancyScore.add`.
+        rate : numpy.ndarray, shape (S,)
+            True rate of change of each site, 1/s.
+        """
+        known = sites[sites.event_rate_high_per_s.notna()]
+        i, j = match(known[["y", "x"]].to_numpy(float), place, radius)
+        ends = known[["event_rate_low_per_s", "event_rate_high_per_s"]].to_numpy(float)[i]
+        self.inside += ((ends[:, 0] <= rate[j] + 1e-9) & (rate[j] <= ends[:, 1])).tolist()
+        self.mobile += mobile[j].tolist()
+
+    def figures(self) -> dict[str, float]:
+        """Coverage over all matched sites and over the mobile ones."""
+        inside, mobile = np.array(self.inside, bool), np.array(self.mobile, bool)
+        return {
+            "rate_coverage": float(inside.mean()) if len(inside) else np.nan,
+            "rate_coverage_mobile": float(inside[mobile].mean()) if mobile.any() else np.nan,
+        }

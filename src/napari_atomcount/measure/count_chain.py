@@ -29,8 +29,8 @@ STEPS = np.arange(-REACH, REACH + 1)
 LEVELS = np.linspace(-0.75, 0.75, 7)  # of the usual count, relative to the site's median
 # Expected counts per atom, and what is believed of them. The least one is what tells an atom from the shifts
 # of about half an atom that a change next to a column makes in the network's count of it.
-GAINS = np.array([0.85, 1.0, 1.2, 1.45])
-GAIN_BELIEF = np.array([0.25, 0.4, 0.25, 0.1])
+GAINS = np.array([0.85, 1.05, 1.35])
+GAIN_BELIEF = np.array([0.4, 0.4, 0.2])
 RATES = np.array([2e-4, 0.01, 0.04, 0.12])  # changes per frame; the first stands for sites that keep still
 RATE_BELIEF = np.array([0.8, 0.1, 0.07, 0.03])
 MORE_AT_ONCE = 0.1  # two atoms at once are so much rarer than one
@@ -104,8 +104,8 @@ def learn_counts(
     coordination: npt.NDArray[np.integer],
     n_counts: int,
     allowed: float,
-) -> CountModel:
-    """Learn noise, frame offsets, the weights of the rates and the cost of a change.
+) -> Counts:
+    """Learn noise, frame offsets, the weights of the rates and the cost of a change, and count.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def learn_counts(
     belief = np.log(np.tile(RATE_BELIEF, (max(len(pools), 1), 1)))
     bare = CountModel(noise, offset, belief, pools if len(pools) else np.zeros(1, np.int64), LEAST_PENALTY)
     if n_sites == 0 or n_frames < FEWEST_FRAMES or not np.isfinite(x).any():
-        return replace(bare, penalty=NO_CHANGE)
+        return _none(replace(bare, penalty=NO_CHANGE), x.shape)
     evidence = np.concatenate([_evidence(bare, part, here) for part, here, _ in _blocks(x, occupied)])
     by_rate = np.logaddexp.reduce(evidence, axis=1)
     heard = np.isfinite(x).sum(axis=0) >= FEWEST_FRAMES
@@ -139,8 +139,11 @@ def learn_counts(
         step = _paths(found, x, occupied, model, float(penalty))
         false, number = _expected_false(step, occupied, found)
         if false <= max(allowed, BUSY_SHARE * number):
-            return replace(model, penalty=float(penalty))
-    return replace(model, penalty=NO_CHANGE)
+            break
+    else:
+        penalty = NO_CHANGE
+        step = _paths(found, x, occupied, model, penalty)
+    return Counts(step.astype(np.int8), found.gain, found.lose, replace(model, penalty=float(penalty)))
 
 
 def decode_counts(
@@ -150,12 +153,16 @@ def decode_counts(
     x = np.where(occupied, expected, np.nan)
     pool = np.abs(np.asarray(coordination)[:, None] - model.pools).argmin(axis=1)
     if x.shape[1] == 0 or len(x) < FEWEST_FRAMES:
-        nothing = np.zeros(x.shape, np.float32)
-        return Counts(np.zeros(x.shape, np.int8), nothing, nothing.copy(), model)
+        return _none(model, x.shape)
     evidence = np.concatenate([_evidence(model, part, here) for part, here, _ in _blocks(x, occupied)])
     found = _posterior(model, x, occupied, pool, evidence)
     step = _paths(found, x, occupied, model, model.penalty)
     return Counts(step.astype(np.int8), found.gain, found.lose, model)
+
+
+def _none(model: CountModel, shape: tuple[int, ...]) -> Counts:
+    """No change anywhere."""
+    return Counts(np.zeros(shape, np.int8), np.zeros(shape, np.float32), np.zeros(shape, np.float32), model)
 
 
 @dataclass(frozen=True, eq=False)

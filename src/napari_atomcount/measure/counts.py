@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +59,16 @@ def read_counts(columns: pd.DataFrame, row: Ints, n_frames: int, n_sites: int, n
     site = columns["site_id"].to_numpy(np.int64)
     lists = columns["count_p"].to_numpy()
     use = np.flatnonzero(site >= 0)
-    use = use[np.fromiter((np.size(lists[i]) == n_counts for i in use), bool, len(use))]
+    length = np.fromiter((0 if p is None else len(p) for p in lists[use]), np.int64, len(use))
+    use = use[length == n_counts]
     p = np.array([*lists[use]], dtype=np.float32).reshape(-1, n_counts)
     expected[row[use], site[use]] = p @ np.arange(1, n_counts + 1, dtype=np.float32)
     return Seen(p, np.asarray(row[use], dtype=np.int64), site[use], expected)
+
+
+def longest(lists: pd.Series[Any]) -> int:
+    """K, the largest count of a column of p(count); 0: there are none."""
+    return max((0 if p is None else len(p) for p in lists.to_numpy()), default=0)
 
 
 def context_offsets(

@@ -74,11 +74,15 @@ def hidden_rate_interval(
     first = changes[0] if len(changes) else np.zeros(changes.shape[1])
     low = np.asarray(chi2.ppf(tail, 2 * first + 1) / 2, dtype=np.float64)
     high = np.asarray(chi2.ppf(1 - tail, 2 * first + 1) / 2, dtype=np.float64)
-    for s in np.flatnonzero((changes != first).any(axis=0) & np.isfinite(first)):
-        number, times = np.unique(changes[:, s], return_counts=True)
-        grid = np.linspace(0, chi2.ppf(1 - tail / 10, 2 * number[-1] + 1) / 2, 400)
-        below = chi2.cdf(2 * grid[:, None], 2 * number + 1) @ (times / times.sum())
-        low[s], high[s] = np.interp([tail, 1 - tail], below, grid)
+    mixed = np.flatnonzero((changes != first).any(axis=0) & np.isfinite(first))
+    if len(mixed):
+        whole = changes[:, mixed].astype(np.int64)
+        n = np.arange(whole.max() + 1)
+        grid = chi2.ppf(1 - tail / 10, 2 * n[-1] + 1) / 2 * np.linspace(0, 1, 800) ** 2
+        each = np.asarray(chi2.cdf(2 * grid[:, None], 2 * n + 1))
+        weight = np.stack([np.bincount(column, minlength=len(n)) for column in whole.T]) / len(whole)
+        for s, below in zip(mixed, weight @ each.T, strict=True):
+            low[s], high[s] = np.interp([tail, 1 - tail], below, grid)
     low = np.where((changes == 0).mean(axis=0) >= tail, 0.0, low) if len(changes) else low
     with np.errstate(divide="ignore", invalid="ignore"):
         known = exposure > 0

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomcount.measure.count_chain import CountModel, decode_counts, learn_counts
-from napari_atomcount.measure.counts import context_offsets, read_counts, usual_counts
+from napari_atomcount.measure.count_chain import CountModel, Counts, decode_counts, learn_counts
+from napari_atomcount.measure.counts import Seen, context_offsets, longest, read_counts, usual_counts
 from napari_atomcount.measure.events import find_events
 from napari_atomcount.measure.kinetics import hidden_rate_interval
 from napari_atomcount.measure.markov import Posterior, change_probabilities
@@ -27,6 +27,7 @@ from napari_atomcount.records.settings import AnalysisSettings
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Single = npt.NDArray[np.float32]
+Steps = Callable[[npt.NDArray[np.intp], npt.NDArray[np.intp]], npt.NDArray[np.int8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,20 @@ class Counted:
     given: Bools | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """The network's counts at sites, and their steps and changes (F, n)."""
+
+    seen: Seen
+    step: npt.NDArray[np.int8]
+    gain: Single
+    lose: Single
+
+    def put(self, own: Ints, found: Counts) -> None:
+        """Put the counts of some of the sites in their place."""
+        self.step[:, own], self.gain[:, own], self.lose[:, own] = found.step, found.gain, found.lose
+
+
 def learn_counting(
     columns: pd.DataFrame,
     frames: Ints,
@@ -121,8 +136,8 @@ def learn_counting(
     sites: pd.DataFrame,
     places: SiteSet,
     false_per_1000: float,
-) -> Counting | None:
-    """Learn what one needs to count the atoms at sites through time; None for a model that does not count.
+) -> tuple[Counting | None, _Decoded | None]:
+    """Learn what one needs to count the atoms at sites through time, and count them; None without counts.
 
     The false events that the appearing and vanishing columns leave over are what changes of the count may be.
     Each class of columns is learned on its own: an oxygen's contrast is not a cerium's.
@@ -142,25 +157,27 @@ def learn_counting(
     """
     counts = columns[columns["count"] >= 0] if "count_p" in columns else columns.iloc[:0]
     if not len(counts):
-        return None
-    n_counts = max(np.size(p) for p in counts["count_p"])
+        return None, None
     network = counts[counts["origin"] == "network"]
     row = np.searchsorted(frames, network["frame"].to_numpy())
-    seen = read_counts(network, row, len(frames), state.shape[1], n_counts)
+    seen = read_counts(network, row, len(frames), state.shape[1], longest(counts["count_p"]))
+    n_counts = seen.p.shape[1]
     occupied = state > 0
     nm, pool = sites[["y_nm", "x_nm"]].to_numpy(), sites["coordination"].to_numpy()
     context = np.zeros(state.shape, np.float32)
     models: dict[str, CountModel] = {}
+    decoded = _Decoded(seen, *(np.zeros(state.shape, kind) for kind in (np.int8, np.float32, np.float32)))
     for label, own in by_class(sites["label"]) or [("column", np.zeros(0, np.int64))]:
         here = occupied[:, own]
         context[:, own] = context_offsets(seen.expected[:, own], here, nm[own], places.spacing(label))
         part = state[:, own] >= 0
         spent = float(np.sum(1 - change_probabilities(chain.of_sites(own), here, part)[3]))
         allowed = max(false_per_1000 / 1000 * float(part.sum()) - spent, 0.0)
-        models[label] = learn_counts(
-            seen.expected[:, own] - context[:, own], here, pool[own], n_counts, allowed
-        )
-    return Counting(models, context, n_counts)
+        expected = seen.expected[:, own] - context[:, own]
+        found = learn_counts(expected, here, pool[own], n_counts, allowed)
+        models[label] = found.model
+        decoded.put(own, found)
+    return Counting(models, context, n_counts), decoded
 
 
 def by_class(label: pd.Series[str]) -> list[tuple[str, Ints]]:
@@ -169,13 +186,8 @@ def by_class(label: pd.Series[str]) -> list[tuple[str, Ints]]:
     return [(str(name), np.flatnonzero(names == name).astype(np.int64)) for name in pd.unique(label)]
 
 
-def shuffled_steps(
-    analysis: Analysis, counting: Counting
-) -> Callable[[npt.NDArray[np.intp], npt.NDArray[np.intp]], npt.NDArray[np.int8]]:
+def shuffled_steps(analysis: Analysis, counting: Counting, seen: Seen) -> Steps:
     """What decodes the counts of an analysis with its frames in another order, for the static control."""
-    columns = analysis.columns[(analysis.columns["origin"] == "network") & (analysis.columns["count"] >= 0)]
-    row = np.searchsorted(analysis.frame, columns["frame"].to_numpy())
-    seen = read_counts(columns, row, len(analysis.frame), analysis.state.shape[1], counting.n_counts)
     expected = seen.expected - counting.context
     label, pool = analysis.sites["label"], analysis.sites["coordination"].to_numpy()
 
@@ -198,6 +210,7 @@ def counted_states(
     state: npt.NDArray[np.int8],
     sites: pd.DataFrame,
     counting: Counting | None,
+    decoded: _Decoded | None = None,
 ) -> Counted:
     """Put counts where sites are occupied.
 
@@ -214,6 +227,8 @@ def counted_states(
         SITES, for coordination and label.
     counting : Counting, optional
         With the context of these sites; None: the model does not count.
+    decoded : optional
+        What `learn_counting` found on the way for all of these sites.
 
     Returns
     -------
@@ -226,14 +241,15 @@ def counted_states(
     counts = columns[(columns["count"] >= 0) & (columns["site_id"] >= 0)]
     row = np.searchsorted(frames, counts["frame"].to_numpy())
     theirs = (counts["origin"] != "network").to_numpy()
-    seen = read_counts(counts[~theirs], row[~theirs], len(frames), state.shape[1], counting.n_counts)
-    expected, pool = seen.expected - counting.context, sites["coordination"].to_numpy()
-    step = np.zeros(state.shape, np.int8)
-    gain, lose = np.zeros(state.shape, np.float32), np.zeros(state.shape, np.float32)
-    for label, own in by_class(sites["label"]):
-        found = decode_counts(counting.model(label), expected[:, own], occupied[:, own], pool[own])
-        step[:, own], gain[:, own], lose[:, own] = found.step, found.gain, found.lose
-    usual, mean = usual_counts(seen, step, occupied)
+    if decoded is None:
+        seen = read_counts(counts[~theirs], row[~theirs], len(frames), state.shape[1], counting.n_counts)
+        expected, pool = seen.expected - counting.context, sites["coordination"].to_numpy()
+        decoded = _Decoded(seen, *(np.zeros(state.shape, kind) for kind in (np.int8, np.float32, np.float32)))
+        for label, own in by_class(sites["label"]):
+            model = counting.model(label)
+            decoded.put(own, decode_counts(model, expected[:, own], occupied[:, own], pool[own]))
+    step, gain, lose = decoded.step, decoded.gain, decoded.lose
+    usual, mean = usual_counts(decoded.seen, step, occupied)
     count = np.clip(usual + step, 1, counting.n_counts)
     state = np.where(occupied, count, state).astype(np.int8)
     given = np.zeros(state.shape, bool)
@@ -259,7 +275,7 @@ def assemble(
     frames: Ints,
     calibration: Calibration,
     false_per_1000: float,
-) -> tuple[Analysis, Ints, Counting | None]:
+) -> tuple[Analysis, Ints, Counting | None, Steps | None]:
     """Tables and arrays of the sites worth keeping: where a column was found or is believed to have been.
 
     Parameters
@@ -287,6 +303,8 @@ def assemble(
         The place of each of its sites.
     counting : Counting or None
         What the counts were learned with.
+    steps : callable or None
+        Decodes the counts of the same frames in another order, for the static control.
     """
     keep = np.flatnonzero(places.seen | (found.state > 0).any(axis=0)).astype(np.int64)
     place = columns["site_id"].to_numpy(np.int64)
@@ -294,8 +312,8 @@ def assemble(
     site_id = np.arange(len(keep), dtype=np.int64)
     table = places.table.iloc[keep].reset_index(drop=True)
     chain, paths = found.chain.of_sites(keep), found.state[:, keep]
-    counting = learn_counting(columns, frames, paths, chain, table, places, false_per_1000)
-    counted = counted_states(columns, frames, paths, table, counting)
+    counting, decoded = learn_counting(columns, frames, paths, chain, table, places, false_per_1000)
+    counted = counted_states(columns, frames, paths, table, counting, decoded)
     state = counted.state
     events = find_events(
         chain, state, frames, site_id, calibration, counted.gain, counted.lose, counted.given
@@ -313,7 +331,9 @@ def assemble(
         frame=frames,
         summary={},
     )
-    return analysis, keep, counting
+    if counting is None or decoded is None:
+        return analysis, keep, counting, None
+    return analysis, keep, counting, shuffled_steps(analysis, counting, decoded.seen)
 
 
 def site_figures(
@@ -355,7 +375,7 @@ def totals(analysis: Analysis, store: LogitStore) -> dict[str, Any]:
     """Numbers for the summary: frames, columns, sites, events and what was observed."""
     kinds = analysis.events["kind"].value_counts()
     found = analysis.columns["site_id"] >= 0
-    labels = sorted(set(analysis.sites["label"]) | set(analysis.columns["label"]))
+    labels = sorted({*analysis.sites["label"].unique(), *analysis.columns["label"].unique()})
     return {
         "frames": len(analysis.frame),
         "frames_observed": int(store.observed.sum()),

@@ -15,7 +15,7 @@ from napari_atomcount.measure.drift import SpectrumMaker, drift_table, refine_dr
 from napari_atomcount.measure.occupancy import hidden_markov
 from napari_atomcount.measure.sites import CLASS_POOLS, build_sites, positions_in_frames
 from napari_atomcount.pipeline.area import Area
-from napari_atomcount.pipeline.assembling import Followed, assemble, shuffled_steps, totals
+from napari_atomcount.pipeline.assembling import Followed, assemble, totals
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -112,7 +112,9 @@ def follow_sites(
         lost = ", ".join(str(t) for t in frames[found.model.lost & store.observed])
         warnings.append(f"frames in which the columns are hardly seen count as not observed: {lost}")
     allowed = settings.occupancy.false_events_per_1000
-    analysis, keep, counting = assemble(columns, sites, drift, found, frames, movie.calibration, allowed)
+    analysis, keep, counting, steps = assemble(
+        columns, sites, drift, found, frames, movie.calibration, allowed
+    )
     seconds["occupancy"] = time.monotonic() - begun
     begun = time.monotonic()
     control = static_control(
@@ -122,7 +124,7 @@ def follow_sites(
         pool[keep],
         analysis.sites["coordination"].to_numpy() >= BULK_NEIGHBOURS,
         settings.occupancy,
-        None if counting is None else shuffled_steps(analysis, counting),
+        steps,
     )
     seconds["control"] = time.monotonic() - begun
     say("occupancy", 3, 3)

@@ -261,7 +261,9 @@ def false_columns(detector: Detector, path: Path, pixel_nm: float) -> tuple[int,
     image = image.mean(-1) if image.ndim == 3 and image.shape[-1] in (3, 4) else image
     card, c = detector.card, detector.card.calibration
     maps = detector.detect(image, (pixel_nm, pixel_nm))
-    found = find_columns(maps, c.evidence, c.score, card.default_threshold, c.count_temperature)
+    found = find_columns(
+        maps, c.evidence, c.score, card.default_threshold, c.count_temperature, by_label=c.by_label
+    )
     return len(found), float(image.size * pixel_nm**2)
 
 

@@ -138,7 +138,9 @@ def columns_seconds(detector: Detector) -> float:
 
     def once() -> pd.DataFrame:
         maps = detector.detect(frame, size)
-        return find_columns(maps, c.evidence, c.score, card.default_threshold, c.count_temperature)
+        return find_columns(
+            maps, c.evidence, c.score, card.default_threshold, c.count_temperature, by_label=c.by_label
+        )
 
     return best_of(once, 6, detector.device)
 

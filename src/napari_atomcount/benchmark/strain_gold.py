@@ -50,7 +50,14 @@ def found_columns(frame: Doubles) -> pd.DataFrame:
     detector = finder()
     card, scale = detector.card, detector.card.calibration
     maps = detector.detect(frame.astype(np.float32), (PIXEL_NM, PIXEL_NM))
-    return find_columns(maps, scale.evidence, scale.score, card.default_threshold, scale.count_temperature)
+    return find_columns(
+        maps,
+        scale.evidence,
+        scale.score,
+        card.default_threshold,
+        scale.count_temperature,
+        by_label=scale.by_label,
+    )
 
 
 def particle_strain(frame: Doubles, **how: Any) -> pd.DataFrame:

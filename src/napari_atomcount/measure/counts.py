@@ -59,7 +59,7 @@ def read_counts(columns: pd.DataFrame, row: Ints, n_frames: int, n_sites: int, n
     site = columns["site_id"].to_numpy(np.int64)
     lists = columns["count_p"].to_numpy()
     use = np.flatnonzero(site >= 0)
-    length = np.fromiter((0 if p is None else len(p) for p in lists[use]), np.int64, len(use))
+    length = np.fromiter(map(_length, lists[use]), np.int64, len(use))
     use = use[length == n_counts]
     p = np.array([*lists[use]], dtype=np.float32).reshape(-1, n_counts)
     expected[row[use], site[use]] = p @ np.arange(1, n_counts + 1, dtype=np.float32)
@@ -68,7 +68,12 @@ def read_counts(columns: pd.DataFrame, row: Ints, n_frames: int, n_sites: int, n
 
 def longest(lists: pd.Series[Any]) -> int:
     """K, the largest count of a column of p(count); 0: there are none."""
-    return max((0 if p is None else len(p) for p in lists.to_numpy()), default=0)
+    return max(map(_length, lists.to_numpy()), default=0)
+
+
+def _length(p: Any) -> int:
+    """Length of a list; 0 for None and NaN, which stand for none."""
+    return len(p) if isinstance(p, np.ndarray | list | tuple) else 0
 
 
 def context_offsets(

@@ -43,7 +43,7 @@ OPTIONS = {
     "simulate": ["--out", "-n", "--seed"],
     "train": ["--out", "--init", "--max-minutes", "--device"],
     "benchmark": ["--out"],
-    "models": ["--json"],
+    "models": ["--json", "--dose-e-per-A2", "--pixel-size-nm"],
     "gui": [],
 }
 HEAVY = ("torch", "abtem", "ase", "matplotlib", "napari", "qtpy", "PyQt6", "pandas", "scipy", "dask")
@@ -190,8 +190,19 @@ def test_models_as_json(command: Command) -> None:
     assert bundled["counts"] is True
     assert bundled["focal_series"] is False
     assert Path(bundled["folder"]).is_dir()
+    assert "expected" not in bundled
     table = command("models").stdout
     assert "fcc-110-hrtem" in table
+    assert "e/Å²" in table
+
+
+def test_models_say_what_to_expect_at_the_users_dose(command: Command) -> None:
+    at = ["--dose-e-per-A2", "500", "--pixel-size-nm", "0.02"]
+    cards = {card["name"]: card for card in json.loads(command("models", "--json", *at).stdout)}
+    expected = cards["fcc-110-hrtem"]["expected"]
+    assert 0.9 < expected["recall"] <= 1
+    assert expected["dose_e_per_A2"] == 500
+    assert f"recall {100 * expected['recall']:.1f} %" in command("models", *at).stdout
 
 
 def test_the_gui_needs_files_that_exist(command: Command, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_nearest_column_within_reach():
 
 def test_cards_say_what_to_expect_near_a_measured_dose(model_card):
     assert expectation(model_card, 300.0).startswith("expect here: precision 99.0 %, recall 98.5 %")
-    assert "310 e/Å²" in expectation(model_card, 300.0)
+    assert "300 e/Å²" in expectation(model_card, 300.0)
     assert expectation(model_card, 1e6) == ""
     assert expectation(model_card, None) == ""
     text = full_text(model_card)

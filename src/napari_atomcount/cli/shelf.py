@@ -26,22 +26,37 @@ JSON_FIELDS = (
 
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects, for scripts.")] = False,
+    dose: Annotated[
+        float | None,
+        typer.Option(
+            "--dose-e-per-A2", min=0.0, help="Say what to expect of each model at this dose per image."
+        ),
+    ] = None,
+    pixel: Annotated[
+        float | None,
+        typer.Option("--pixel-size-nm", min=0.0, help="And at this pixel size. [default: the network's own]"),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """List the bundled models and your own."""
+    """List the bundled models and your own: what each is for, its domain, and what to expect of it."""
     from napari_atomcount.networks.card import list_models
+    from napari_atomcount.networks.card_text import card_lines
+    from napari_atomcount.networks.expectation import expect
 
     cards = list_models()
     if as_json:
-        rows = [card.model_dump(mode="json") | {"folder": str(card.folder)} for card in cards]
-        typer.echo(json.dumps([{name: row[name] for name in JSON_FIELDS} for row in rows], indent=2))
+        rows = []
+        for card in cards:
+            row = card.model_dump(mode="json") | {"folder": str(card.folder)}
+            here = expect(card, dose, pixel)
+            row = {name: row[name] for name in JSON_FIELDS}
+            rows.append(row | ({} if dose is None else {"expected": here and here.record()}))
+        typer.echo(json.dumps(rows, indent=2))
         return
     for card in cards:
-        counts = f"counts up to {card.max_count} atoms" if card.counts else "does not count"
-        materials = ", ".join(card.materials)
-        typer.echo(f"{card.name}: {card.task}, {counts}; {materials} along [{card.zone_axis}]")
-        typer.echo(f"    {card.domain.words}")
-        typer.echo(f"    {card.folder}")
+        typer.echo(card.name)
+        for line in card_lines(card, dose, pixel):
+            typer.echo(f"    {line}")
 
 
 def gui(

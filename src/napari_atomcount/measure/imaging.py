@@ -97,3 +97,47 @@ def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
     if not level > 0:
         return float("nan")
     return float(gaussian_filter(image, [0.4 / p for p in pixel_size_nm]).std() / level)
+
+
+#: A dark-field image: the specimen's thickness changes the intensity more than its columns do …
+LEAST_EVENNESS = 2.0
+#: … and where it is brighter, more structure than noise explains goes with it.
+LEAST_AGREEMENT = 0.25
+
+
+def dark_field(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> bool:
+    """Whether the image looks like dark-field (STEM): bright where the specimen is, whatever its zero level.
+
+    In a bright-field image the specimen takes electrons out of the beam: where its columns show, the mean
+    over a nanometre is lower or the same. In a dark-field image it is higher, and vacuum against specimen is
+    most of the contrast. Both signs are looked for. Neither changes with an offset or a gain of the
+    intensities; the structure is compared with the noise next to it, so that brighter, noisier places do not
+    look like structure. A crystal that fills the frame evenly gives no sign, and False.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (Y, X)
+        Intensities.
+    pixel_size_nm : tuple of float
+        Pixel size (y, x), nm.
+    """
+    image = without_gaps(frame)
+    if not np.isfinite(image).all() or np.ptp(image) == 0 or min(image.shape) < 16:
+        return False
+
+    def smooth(values: NDArray[np.floating], nm: float) -> NDArray[np.float64]:
+        return np.asarray(gaussian_filter(values, [nm / p for p in pixel_size_nm]), dtype=np.float64)
+
+    low, fine = smooth(image, 0.4), smooth(image, 0.04)
+    columns = fine - smooth(image, 0.25)
+    if not low.std() > LEAST_EVENNESS * columns.std():
+        return False
+    structure = smooth((fine - smooth(image, 0.12)) ** 2, 0.4)
+    # the highest frequency of the camera: noise, and hardly anything of a lattice
+    grain = image[1:, 1:] - image[:-1, 1:] - image[1:, :-1] + image[:-1, :-1]
+    noise = smooth(np.pad(grain**2, ((0, 1), (0, 1)), mode="edge"), 0.4)
+    floor = 1e-6 * max(float(structure.mean()), 1e-300)
+    excess = np.log(np.maximum(structure, floor)) - np.log(np.maximum(noise, floor))
+    if not excess.std() > 0:
+        return False
+    return bool(np.corrcoef(low.ravel(), excess.ravel())[0, 1] > LEAST_AGREEMENT)

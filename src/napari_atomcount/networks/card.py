@@ -9,16 +9,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
 
 from napari_atomcount.records.errors import ModelError
 
 #: Weights larger than this are not ours: refuse before hashing gigabytes.
 LARGEST_WEIGHTS = 200 * 2**20
+LARGEST_CARD = 4 * 2**20
+#: A network beyond this is not one of ours: it would fill the memory before its weights could be compared.
+LARGEST_NETWORK = {
+    "widths": 1024,
+    "blocks": 8,
+    "bottom": 16,
+    "context": 1024,
+    "context_window": 255,
+    "counts": 200,
+    "labels": 50,
+    "unshuffle": 8,
+    "frames": 16,
+}
+MOST_LEVELS = 8
+NO_NUMBERS_LIKE_NAN = ConfigDict(protected_namespaces=(), allow_inf_nan=False)
 
 
 class Domain(BaseModel):
     """Where a model's scores hold: what it was trained for."""
+
+    model_config = NO_NUMBERS_LIKE_NAN
 
     materials: list[str]
     count_materials: list[str] = Field(
@@ -37,9 +55,18 @@ class Domain(BaseModel):
     )
     words: str = Field(description="one sentence for people")
 
+    @model_validator(mode="after")
+    def _ranges_have_an_order(self) -> Domain:
+        for name, value in self:
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"the range of {name} ends before it begins")
+        return self
+
 
 class Calibration(BaseModel):
     """How a network's raw numbers become probabilities, fitted on simulations that were not trained on."""
+
+    model_config = NO_NUMBERS_LIKE_NAN
 
     evidence: list[float] = Field(description="log-odds of the map at a peak, increasing")
     score: list[float] = Field(description="share of true columns among such peaks")
@@ -49,11 +76,22 @@ class Calibration(BaseModel):
         default={}, description="the same for each class of a model that has several"
     )
 
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Calibration:
+        steps = zip(self.evidence, self.evidence[1:], strict=False)
+        if not self.evidence or len(self.evidence) != len(self.score) or any(b < a for a, b in steps):
+            raise ValueError("evidence has to increase, and to be as long as score")
+        if not all(0 <= share <= 1 for share in self.score):
+            raise ValueError("score holds something that is no share")
+        if self.count_temperature <= 0 or self.sigma_factor <= 0:
+            raise ValueError("count_temperature and sigma_factor have to be positive")
+        return self
+
 
 class ModelCard(BaseModel):
     """The content of ``card.json``."""
 
-    model_config = ConfigDict(protected_namespaces=())
+    model_config = NO_NUMBERS_LIKE_NAN
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     task: Literal["columns", "region", "shape"] = "columns"
@@ -83,6 +121,28 @@ class ModelCard(BaseModel):
     licence: str = "GPL-3.0-or-later"
 
     _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_plain_text(cls, content: Any) -> Any:
+        """Cards are printed on terminals: no control characters anywhere."""
+        if isinstance(content, dict) and _control_characters(content):
+            raise ValueError("it holds control characters")
+        return content
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelCard:
+        net = self.network
+        for name, largest in LARGEST_NETWORK.items():
+            values = net.get(name, 1)
+            values = values if isinstance(values, list | tuple) else [values]
+            if len(values) > MOST_LEVELS or not all(isinstance(v, int) and v <= largest for v in values):
+                raise ValueError(f"the network's {name} are beyond what is believable")
+        if self.counts and net.get("counts", self.max_count) != self.max_count:
+            raise ValueError("max_count is not what the network counts to")
+        if self.task == "columns" and net.get("labels", len(self.classes)) != len(self.classes):
+            raise ValueError("the network has another number of classes than the card names")
+        return self
 
     @property
     def folder(self) -> Path:
@@ -160,11 +220,13 @@ def read_card(folder: Path) -> ModelCard:
     if not path.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no card.json.")
     try:
-        if path.stat().st_size > 4 * 2**20:
+        if path.stat().st_size > LARGEST_CARD:
             raise ModelError(f"{path} is too large to be a model card.")
         card = ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} cannot be read as a model card: {error}") from error
+    except RecursionError as error:
+        raise ModelError(f"{path} is nested too deeply to be a model card.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "card"
@@ -184,6 +246,24 @@ def check_weights(card: ModelCard) -> None:
         raise ModelError(
             f"{path} is not the file that its card describes (sha256 differs); copy the model again."
         )
+
+    try:
+        # reads the header only; a pickle or a cut file is refused here
+        with safe_open(str(path), framework="np") as opened:
+            names = list(opened.keys())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a safetensors file: only that format is read.") from error
+    if not names:
+        raise ModelError(f"{path} holds no weights.")
+
+
+def _control_characters(content: Any) -> bool:
+    """Whether any text inside has characters that a terminal would obey; line breaks and tabs are none."""
+    if isinstance(content, str):
+        return any(not c.isprintable() and c not in "\n\t" for c in content)
+    if isinstance(content, dict):
+        return any(_control_characters(part) for pair in content.items() for part in pair)
+    return isinstance(content, list | tuple) and any(_control_characters(part) for part in content)
 
 
 def write_card(card: ModelCard, folder: Path) -> None:

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from napari_atomcount.networks.card import ModelCard
 
 #: A bright-field image is more even than this (standard deviation at 1 nm over the mean).
 LARGEST_UNEVENNESS = 0.35
+
+
+class Lattice(Protocol):
+    """What is known of the lattice in a movie's spectrum."""
+
+    @property
+    def spacings_nm(self) -> tuple[float, ...]:
+        """Spacings that were looked for, largest first."""
+
+    @property
+    def strongest_nm(self) -> float:
+        """Spacing of the strongest spot anywhere; NaN: none."""
+
+    @property
+    def finest_nm(self) -> float:
+        """Smallest spacing of a spot; NaN: none."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether there are spots at the spacings."""
 
 
 def check_domain(
@@ -19,6 +40,8 @@ def check_domain(
     material: str | None = None,
     contrast: float | None = None,
     unevenness: float | None = None,
+    dark_field: bool | None = None,
+    lattice: Lattice | None = None,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
 
@@ -32,6 +55,10 @@ def check_domain(
         From :func:`napari_atomcount.measure.imaging.column_contrast`.
     unevenness : float, optional
         From :func:`napari_atomcount.measure.imaging.unevenness`.
+    dark_field : bool, optional
+        From :func:`napari_atomcount.measure.imaging.dark_field`.
+    lattice : optional
+        From :func:`napari_atomcount.measure.lattice_spots.look_for_lattice`.
 
     Returns
     -------
@@ -67,7 +94,13 @@ def check_domain(
             )
         elif card.counts and material not in domain.count_materials:
             words.append(f"Counts of {material} are outside the model's domain.")
-    if unevenness is not None and unevenness > LARGEST_UNEVENNESS:
+    if dark_field:
+        words.append(
+            "The specimen is brighter than the vacuum beside it, as in a dark-field (STEM) image: this model "
+            "was trained on bright-field HRTEM images, and neither its columns nor its counts are to be "
+            "trusted here."
+        )
+    elif unevenness is not None and unevenness > LARGEST_UNEVENNESS:
         words.append(
             "The background is far from even, as in a dark-field (STEM) image: this model was trained on "
             "bright-field HRTEM images, and neither its columns nor its counts are to be trusted here."
@@ -84,4 +117,26 @@ def check_domain(
                 f"The image contrast of {contrast:.2g} is outside the model's {low:.2g}–{high:.2g}: "
                 "counts are not to be trusted."
             )
+    if lattice is not None and not lattice.seen:
+        words.append(_without_lattice(card, lattice))
     return words
+
+
+def _without_lattice(card: ModelCard, lattice: Lattice) -> str:
+    """What the spectrum shows instead of the lattice that the model was trained for."""
+    ends = sorted({f"{lattice.spacings_nm[-1]:.2f}", f"{lattice.spacings_nm[0]:.2f}"})
+    lines = (
+        f"The spectrum shows no spots at {'–'.join(ends)} nm, where {', '.join(card.domain.materials)} along "
+        f"[{card.zone_axis.strip('[]')}] would have theirs"
+    )
+    if not math.isfinite(lattice.strongest_nm):
+        return f"{lines}, nor any others: no columns stand out of the noise."
+    if lattice.finest_nm > lattice.spacings_nm[0]:
+        return (
+            f"{lines}: the image holds no information beyond {lattice.finest_nm:.2f} nm, so that columns "
+            "cannot be told apart; check the focus and the pixel size."
+        )
+    return (
+        f"{lines}; its strongest spot is at {lattice.strongest_nm:.2f} nm: check the pixel size, the "
+        "material and the zone axis."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 import time
@@ -14,9 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.io.session import Session
-from napari_atomcount.measure.imaging import column_contrast, estimate_dose, unevenness
+from napari_atomcount.measure.imaging import column_contrast, dark_field, estimate_dose, unevenness
+from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
+from napari_atomcount.networks.expectation import expect
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
@@ -186,6 +189,8 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         material=settings.material,
         contrast=float(np.median([column_contrast(s, pixel_size) for s in samples])) if samples else None,
         unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
+        dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
+        lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),
     )
 
 
@@ -228,6 +233,8 @@ def describe(
     if not complete:
         said.insert(0, "the analysis was stopped: only the finished frames are in it")
     domain = domain_words(movie, card, settings)
+    pixel_size = movie.calibration.require_pixel_size()
+    expected = expect(card, movie.calibration.dose_e_per_A2, math.sqrt(pixel_size[0] * pixel_size[1]))
     analysis.summary.update(
         versions=versions(),
         command=command,
@@ -248,7 +255,11 @@ def describe(
             if settings.detect.threshold is None
             else settings.detect.threshold,
         },
-        domain={"inside": not domain, "warnings": domain},
+        domain={
+            "inside": not domain,
+            "warnings": domain,
+            "expected": None if expected is None else expected.record(),
+        },
         warnings=[*domain, *said],
         complete=complete,
     )

@@ -2,9 +2,9 @@
 
 Usage: python scripts/card_scores.py BENCHMARK_OUT MODELDIR
 
-BENCHMARK_OUT is the folder of `napari-atomcount benchmark NAME --out BENCHMARK_OUT`; its NAME.csv must have been
-measured with the weights that lie in MODELDIR. The card's scores are replaced; what one may expect of a model at
-the user's dose and pixel size is interpolated in them.
+BENCHMARK_OUT is the folder of `napari-atomcount benchmark NAME --out BENCHMARK_OUT`; its NAME.csv must have
+been measured with the weights that lie in MODELDIR. The card's scores are replaced; what one may expect of a
+model at the user's dose and pixel size is interpolated in them.
 """
 
 import sys

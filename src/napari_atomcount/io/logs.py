@@ -101,9 +101,9 @@ def read_log(path: Path) -> Log:
     Parameters
     ----------
     path : Path
-        A CSV file with a header row: one column of times (named time…, in s unless its name says ms, min or h; or
-        dates and times), the others numbers, their units in brackets behind their names. Or Protochips' CSV of
-        heating, biasing and gas holders, whose notes hold the units and the time of day.
+        A CSV file with a header row: one column of times (named time…, in s unless its name says ms, min or
+        h; or dates and times), the others numbers, their units in brackets behind their names. Or Protochips'
+        CSV of heating, biasing and gas holders, whose notes hold the units and the time of day.
 
     Raises
     ------

@@ -25,6 +25,7 @@ from napari_atomcount.benchmark.curves import (
 )
 from napari_atomcount.benchmark.dynamics import DynamicsResult
 from napari_atomcount.benchmark.limits import LIMIT_DOSES, dose_words, limit_rows
+from napari_atomcount.benchmark.losses import losses
 from napari_atomcount.benchmark.robustness import LARGEST_FALL, falls
 from napari_atomcount.benchmark.scoring import reliability
 from napari_atomcount.benchmark.speed import SpeedResult
@@ -110,6 +111,7 @@ def write_columns(result: ColumnsResult, out: Path, about: dict[str, Any]) -> li
         write_figure(robustness_figure(result.robustness, LARGEST_FALL), out / f"{name}-robustness.png"),
         write_figure(reliability_figure(diagrams), out / f"{name}-reliability.png"),
         write_text(columns_markdown(result), out / f"{name}.md"),
+        write_text("".join(f"- {text}\n" for text in losses(result)), out / f"{name}-losses.md"),
         write_text(peers_markdown(result), out / f"{name}-peers.md"),
         write_text(robustness_markdown(result), out / f"{name}-robustness.md"),
         write_text(ideal_markdown(result), out / f"{name}-ideal.md"),

@@ -104,7 +104,8 @@ def stills(
     recipe: Recipe, number: int, seed: int, report: Callable[[str, int, int], None]
 ) -> tuple[NDArray[np.float32], pd.DataFrame, pd.DataFrame | None, float]:
     """Images (N, Y, X) in electrons per pixel, their truth, that of focal series, and the pixel size in Å."""
-    frames, truth, series = [], [], []
+    frames: list[NDArray[np.float32]] = []
+    truth, series = [], []
     pixel_A = recipe.pixel_A
     report("simulating", 0, number)
     for index, made in enumerate(simulate(recipe, number, seed)):

@@ -146,7 +146,7 @@ class Detector:
         InputError
             If the network takes another number of images.
         """
-        images = np.asarray(frame, dtype=np.float32)
+        images: NDArray[np.float32] = np.asarray(frame, dtype=np.float32)
         images = images[None] if images.ndim == 2 else images
         if len(images) != self.config.frames:
             raise InputError(
@@ -178,7 +178,10 @@ class Detector:
                 keep = torch.from_numpy(
                     resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5
                 ).float()
-            small = (torch.from_numpy(resample_frame(image, (shape[0], shape[1]))) for image in images)
+            field = (shape[0], shape[1])
+            small = [
+                torch.from_numpy(resample_frame(np.asarray(image, np.float32), field)) for image in images
+            ]
             contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]

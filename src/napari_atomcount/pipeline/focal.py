@@ -110,7 +110,8 @@ def look_at(movie: Movie, t: int, card: ModelCard, settings: DetectSettings) -> 
             "lattice: their counts are not to be trusted"
         )
     seen = np.stack([displaced(image, -d) for image, d in zip(stack, found.shift, strict=True)])
-    covered = np.stack([_moved(one, -d, False) for one, d in zip(valid, found.shift, strict=True)]).all(0)
+    moved = [_moved(one, -d, False) for one, d in zip(valid, found.shift, strict=True)]
+    covered = np.asarray(np.stack(moved).all(axis=0))
     broken = np.zeros(shape, bool)
     for part, d in zip(parts, found.shift, strict=True):
         if part.broken is not None:

@@ -79,7 +79,43 @@ def make(folder: Path) -> None:
     dock.time.overlay_chosen.emit("columns")
     dock.network.card_button.click()
     shoot("desk_card")
+    dock.network.card_button.click()
+    shoot_strain(app, viewer, dock, shoot)
     viewer.close()
+
+
+def shoot_strain(app, viewer, dock, shoot) -> None:
+    """Section 5: the map, a line's profile, facets, phase analysis, what could be an artefact."""
+    desk = dock.strain
+    for section in (dock.movie, dock.network, dock.reviewing.section, dock.time):
+        section.set_open(False)
+    desk.section.set_open(True)
+    desk.section.template.setEditText("fcc110:Au")
+    desk.section.add.click()
+    desk.section.all.click()
+    wait_until(app, lambda: desk.found is not None and not dock.runner.busy, "the strain")
+    settle(app)
+    viewer.reset_view(margin=0.02)
+    shoot("strain_desk")
+    desk.section.show_.map.setChecked(True)
+    desk.section.show_.axes.setChecked(True)
+    rows, cols = dock.model.movie.shape[1:]
+    desk.take_drawing("line", ((0.35 * rows, 0.3 * cols), (0.65 * rows, 0.7 * cols)), True)
+    shoot("strain_line")
+    desk.section.show_.map.setChecked(False)
+    desk.section.show_.axes.setChecked(False)
+    desk.section.show_.component.setCurrentIndex(desk.section.show_.component.findData("relaxation"))
+    desk.panel.tabs.setCurrentIndex(3)
+    shoot("strain_facets")
+    desk.section.show_.component.setCurrentIndex(0)
+    desk.section.more.compare.click()
+    wait_until(app, lambda: not dock.runner.busy, "phase analysis")
+    shoot("strain_gpa")
+    desk.layers.show_only({"GPA strain": False})
+    desk.section.more.simulate.click()
+    wait_until(app, lambda: desk.found.artefact is not None and not dock.runner.busy, "the simulation")
+    desk.panel.tabs.setCurrentIndex(0)
+    shoot("strain_artefact")
 
 
 def main() -> None:

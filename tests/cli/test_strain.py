@@ -128,3 +128,29 @@ def test_an_unknown_refinement_is_wrong_usage(
     )
     assert done.exit_code == 2
     assert "quadratic" in done.stderr
+
+
+def test_pixels_that_are_not_square_are_used_and_said(
+    command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
+) -> None:
+    done = command(
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path, "--frames", "0:2"),
+        *("--template", "square:0.26", "--pixel-size-nm", "0.02,0.0204"),
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "pixels are not square" in done.stderr
+    found = pd.read_csv(tmp_path / "strain.csv")
+    inner = found[(found.frame == -1) & (found.n_matched == 8)]
+    assert (inner.exx - inner.eyy).mean() == pytest.approx(0.02, abs=0.003)
+
+
+def test_fewer_columns_than_a_template_needs_are_said(
+    command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
+) -> None:
+    done = command(
+        *("analyze", dots_file, "--model", dots_model, "--out", tmp_path, "--frames", "0:2"),
+        *("--template", "square:0.26", "--roi", "24:50,24:37"),  # two of the dots
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "no strain: Strain needs at least" in done.stderr
+    assert not (tmp_path / "strain.png").exists()

@@ -65,8 +65,8 @@ class StrainDesk(QObject):
         more.simulate_requested.connect(tools.simulate)
         more.compare_requested.connect(tools.compare)
         more.save_requested.connect(tools.ask_folder)
-        self.mouse.moved.connect(lambda kind, ends: self._on_drawn(kind, ends, False))
-        self.mouse.drawn.connect(lambda kind, ends: self._on_drawn(kind, ends, True))
+        self.mouse.moved.connect(lambda kind, ends: self.take_drawing(kind, ends, False))
+        self.mouse.drawn.connect(lambda kind, ends: self.take_drawing(kind, ends, True))
         self.panel.part_chosen.connect(lambda _part: self.display.plots.show_time())
         self.panel.spectrum.spots_moved.connect(tools.take_spots)
         self.runner.busy_changed.connect(self._on_busy)
@@ -218,7 +218,8 @@ class StrainDesk(QObject):
     def _begin_drawing(self, kind: str) -> None:
         self.mouse.begin(kind)
 
-    def _on_drawn(self, kind: str, ends, done: bool) -> None:
+    def take_drawing(self, kind: str, ends, done: bool) -> None:
+        """What the mouse draws: its kind, two places (y, x) px of the shown frame, whether it is done."""
         if done:
             self.section.more.end_drawing()
         if ends is not None:

@@ -18,6 +18,7 @@ import torch
 
 from napari_atomcount.benchmark.columns import floor
 from napari_atomcount.benchmark.memory import lazy_movie
+from napari_atomcount.benchmark.speed_edit import LIMITS, edit_rows
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector, fast_bf16, run_network
@@ -82,6 +83,7 @@ def run_speed(card: ModelCard, frames: int | None, tell: Tell) -> SpeedResult:
             for done, value in memory["detection_bytes"].items()
         ),
     ]
+    values += edit_rows()
     if demo is not None:
         values.append(("demo", "wall time", demo, "s"))
     rows = pd.DataFrame(values, columns=["figure", "condition", "value", "unit"])
@@ -93,7 +95,7 @@ def run_speed(card: ModelCard, frames: int | None, tell: Tell) -> SpeedResult:
         threads=torch.get_num_threads(),
         sites=memory["sites"],
     )
-    limits = {"network": 12.0, "end to end": 25.0, "memory": 1.5, "demo": 120.0}
+    limits = {"network": 12.0, "end to end": 25.0, "memory": 1.5, "demo": 120.0, **LIMITS}
     found = dict(zip(rows.figure, zip(rows.condition, rows.value, rows.unit, strict=True), strict=True))
     result = [
         floor(found[name][0], f"{name} ({found[name][2]})", found[name][1], limit, at_least=False)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_atomcount.gui import dialogs
 from napari_atomcount.gui.actions import Actions
+from napari_atomcount.gui.batch_desk import Batch
 from napari_atomcount.gui.card_words import expectation
 from napari_atomcount.gui.export_section import ExportSection
 from napari_atomcount.gui.jobs import JobRunner, stop_all
@@ -57,6 +58,7 @@ class AtomCountDock(QWidget):
         self.layers = ResultLayers(napari_viewer, self.model)
         self.trace = TracePanel()
         self.view = ViewControl(napari_viewer, self.model, self.layers, self.trace, self)
+        self.batch = Batch(self.model, self.runner, self)
         self.preparing = Preparing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.session_desk = SessionDesk(self.keeper, self.layers, self)
         self.session_view = SessionView(napari_viewer, self.keeper, self.layers, self.view, self)
@@ -148,7 +150,10 @@ class AtomCountDock(QWidget):
         session = self.session_desk
         for panel in (self.preparing.panel, session.panel):
             self.movie.body.addWidget(panel)
-        self.preparing.failed.connect(show_error)
+        self.network.body.addWidget(self.batch.panel)
+        for part in (self.preparing, self.batch):
+            part.failed.connect(show_error)
+        self.batch.noted.connect(show_info)
         self.model.prepared.connect(self.view.show_corner)
         self.model.prepared.connect(self._update)
         session.movie_wanted.connect(self._open)
@@ -240,7 +245,9 @@ class AtomCountDock(QWidget):
     def _show_domain(self) -> None:
         model = self.model
         calibration = Calibration() if model.movie is None else model.movie.calibration
-        expected = "" if model.card is None else expectation(model.card, calibration.dose_e_per_A2)
+        expected = ""
+        if model.card is not None:
+            expected = expectation(model.card, calibration.dose_e_per_A2, calibration.pixel_size_nm)
         self.network.show_domain(model.domain, expected, checking=calibration.pixel_size_nm is not None)
 
     def _update(self) -> None:
@@ -252,6 +259,7 @@ class AtomCountDock(QWidget):
         self.refollower.blocked = busy
         self.reviewing.set_busy(busy)
         self.preparing.set_busy(busy)
+        self.batch.update_state()
         self.session_desk.panel.show_state(self.keeper, movie is not None, busy)
         self.movie.set_busy(busy)
         self.network.set_state(

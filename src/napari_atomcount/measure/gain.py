@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
+from scipy.optimize import least_squares
 
 from napari_atomcount.measure.imaging import robust_std
 
@@ -21,7 +22,11 @@ RINGS = 48
 FEWEST_PERIODS = 5.0
 #: Fractions of the mean below which a pixel says nothing of the gain: the dark of a dark-field image.
 DARK = 0.05
-LN2 = float(np.log(2.0))
+#: Of a ring's powers, where the ring is read.
+QUANTILE = 0.3
+#: Shared power, over that of the noise, from which a frequency says something of the specimen; and its own
+#: scatter, of 9 frequencies, which must not choose: what is low by chance goes with a high difference.
+SPECIMEN, SCATTER = 0.2, 2.5
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,8 @@ def measure_gain(frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 
 
     The variance of counts is gain × mean (Poisson), so the difference of two frames over the root of twice
     their mean has the noise power gain × MTF². The specimen drops out of the difference; what of it moved
-    sits in few spots of the spectrum, which the median of a ring does not see. The power is carried to zero
-    frequency, where the MTF is one, by a polynomial without a linear term, of the order that the rings ask
-    for.
+    adds to some frequencies of a ring, which a low quantile hardly sees. The power is carried to zero
+    frequency, where the MTF is one, by the usual form of a camera's MTF.
 
     Parameters
     ----------
@@ -82,17 +86,19 @@ def measure_gain(frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 
     if level - dark <= 0:
         return None
     total, single, counted = np.zeros(pairs[0][0].shape), [], 0
+    shared = np.zeros(pairs[0][0].shape)
     for a, b in pairs:
         scaled = _scaled_difference(a - dark, b - dark)
         if scaled is None:
             continue
         difference, share = scaled
         total += np.abs(fft.fft2(difference)) ** 2 / (difference.size * share)
+        shared += _shared_power(a - dark, b - dark) / share
         single.append(robust_variance(difference[difference != 0]))
         counted += 1
     if not counted:
         return None
-    k, power, error = _rings(total / counted, counted)
+    k, power, error = _rings(total / counted, shared / counted, counted)
     value, sigma = _at_zero(k, power, error)
     if not np.isfinite(value) or value <= 0:
         return None
@@ -119,48 +125,112 @@ def _scaled_difference(a: Doubles, b: Doubles) -> tuple[Doubles, float] | None:
     return difference, float(good.mean())
 
 
-def _rings(power: Doubles, pairs: int) -> tuple[Doubles, Doubles, Doubles]:
+def _shared_power(a: Doubles, b: Doubles) -> Doubles:
+    """Power that two frames share, on the scale of their noise: the specimen's, for noise is not shared."""
+    local = ndimage.gaussian_filter((a + b) / 2, 3.0)
+    root = np.sqrt(np.where(local > DARK * float(local.mean()), local, np.inf))
+    level = ndimage.gaussian_filter((a + b) / 2, 8.0)
+    one, two = (fft.fft2((image - level) / root) for image in (a, b))
+    return np.asarray((one * two.conj()).real / a.size)
+
+
+def _rings(power: Doubles, shared: Doubles, pairs: int) -> tuple[Doubles, Doubles, Doubles]:
     """Frequency (cycles per px), power and its error of rings of the mean of `pairs` spectra.
 
-    The power of noise in one spectrum is exponentially distributed, that of a mean of n a gamma distribution;
-    the ring's median is turned into its mean by the Wilson–Hilferty value of that distribution.
+    Frequencies at which the frames show the specimen (`shared`) are left out: what of it moved there is no
+    noise. A low quantile of the rest of a ring stands for its mean. Which fraction of the mean the quantile
+    is follows from the distribution of noise alone.
     """
     ky, kx = (fft.fftfreq(n) for n in power.shape)
     radius = np.hypot(ky[:, None], kx[None, :])
     edges = np.linspace(FEWEST_PERIODS / min(power.shape), 0.5, RINGS + 1)
-    # pairs share frames: successive differences are correlated by -1/2, their powers by 1/4
-    alone = pairs / (1 + 0.5 * (pairs - 1) / pairs)
-    median_over_mean = LN2 if pairs == 1 else (1 - 1 / (9 * alone)) ** 3
+    share, spread = _quantile_of_noise(pairs)
     k, value, error = [], [], []
+    most = SPECIMEN + SCATTER / np.sqrt(9 * pairs)
+    specimen = ndimage.uniform_filter(shared, 3, mode="wrap")
     for low, high in pairwise(edges):
-        inside = power[(radius >= low) & (radius < high)]
+        ring = (radius >= low) & (radius < high)
+        inside = power[ring & (specimen < most * np.median(power[ring]))]
         if inside.size < 16:
             continue
         k.append((low + high) / 2)
-        value.append(float(np.median(inside)) / median_over_mean)
-        # half of the frequencies repeat the other half; a median is less sure than a mean by 1.25
-        error.append(value[-1] * 1.25 / np.sqrt(alone * inside.size / 2))
+        value.append(float(np.quantile(inside, QUANTILE)) / share)
+        error.append(value[-1] * spread / np.sqrt(inside.size / 2))  # half of the frequencies repeat the rest
     return np.array(k), np.array(value), np.array(error)
 
 
+def _quantile_of_noise(pairs: int) -> tuple[float, float]:
+    """The quantile of a mean of `pairs` spectra of noise, over their mean; its relative error times root n.
+
+    Successive pairs share a frame: their differences are correlated by -1/2, so the mean is one of
+    independent exponentials weighted by the eigenvalues 1 - cos(pi j / (pairs + 1)) of that tridiagonal
+    matrix. Drawn, with a fixed seed, because no closed form is short.
+    """
+    weights = 1 - np.cos(np.pi * np.arange(1, pairs + 1) / (pairs + 1))
+    drawn = np.random.default_rng(0).exponential(size=(100_000, pairs)) @ weights / pairs
+    low, middle, high = np.quantile(drawn, (QUANTILE - 0.02, QUANTILE, QUANTILE + 0.02))
+    slope = (high - low) / 0.04  # of the quantile function, by which its error follows
+    return float(middle), float(slope / middle * np.sqrt(QUANTILE * (1 - QUANTILE)))
+
+
 def _at_zero(k: Doubles, power: Doubles, error: Doubles) -> tuple[float, float]:
-    """Carry log power to zero frequency; the number of terms is the one of the lowest Bayesian criterion."""
+    """Carry the power to zero frequency by the MTF of a camera; value and standard error.
+
+    Its form is that of eq. 2.21 of the thesis, MTF = (1 - c) / (1 + (k / a)^b) + c, of which a is free and b
+    and c are held near what cameras have, or a Gaussian in its place where that fits better. What of the
+    specimen moved lifts single rings, the lowest most: a loss that grows linearly lets them. How far the
+    answer hangs on the form is part of the error: half of what the fit without its lowest third changes.
+    """
     good = power > 0
-    if good.sum() < 8:
+    if good.sum() < 12:
         return np.nan, np.nan
     x, y, sigma = k[good] / 0.5, np.log(power[good]), error[good] / power[good]
-    best: tuple[float, float, float] | None = None
-    for powers in ((), (2,), (2, 3), (2, 3, 4), (2, 3, 4, 5)):
-        design = np.column_stack([np.ones_like(x), *(x**p for p in powers)]) / sigma[:, None]
-        normal = np.linalg.inv(design.T @ design)
-        terms = normal @ (design.T @ (y / sigma))
-        misfit = float((((y / sigma) - design @ terms) ** 2).sum())
-        criterion = misfit + design.shape[1] * np.log(len(x))
-        spread = np.sqrt(max(1.0, misfit / max(1, len(x) - design.shape[1])))
-        if best is None or criterion < best[0]:
-            best = criterion, float(np.exp(terms[0])), float(np.sqrt(normal[0, 0]) * spread)
+    value, own, above = _fitted(x, y, sigma)
+    fewest = 2 * len(x) // 3
+    for _ in range(3):  # what is well above the line holds what moved: noise does not
+        keep = above < 2.0
+        if keep.all() or keep.sum() < fewest:
+            break
+        x, y, sigma = x[keep], y[keep], sigma[keep]
+        value, own, above = _fitted(x, y, sigma)
+    third = len(x) // 3
+    other, _, _ = _fitted(x[third:], y[third:], sigma[third:])
+    hangs = min(abs(other - value) / 2, 0.25)
+    return float(np.exp(value)), float(np.exp(value) * np.hypot(own, hangs))
+
+
+def _fitted(x: Doubles, y: Doubles, sigma: Doubles) -> tuple[float, float, Doubles]:
+    """Log power at zero frequency, its standard error, and how many errors each ring lies above the line.
+
+    x is in units of the Nyquist frequency.
+    """
+
+    def camera(p: Doubles) -> Doubles:
+        return np.asarray((1 - p[3]) / (1 + (x / np.exp(p[1])) ** p[2]) + p[3])
+
+    def gaussian(p: Doubles) -> Doubles:
+        return np.asarray((1 - p[3]) * np.exp(-((x / np.exp(p[1])) ** 2)) + p[3])
+
+    best: tuple[float, float, float, Doubles] | None = None
+    for form in (camera, gaussian):
+
+        def misfit(p: Doubles, form: Callable[[Doubles], Doubles] = form) -> Doubles:
+            held = [(p[2] - 2.5) / 0.4, (p[3] - 0.05) / 0.04]
+            return np.append((y - p[0] - 2 * np.log(np.maximum(form(p), 1e-9))) / sigma, held)
+
+        for reach in (0.5, 1.5, 6.0):  # a camera that blurs much, or hardly
+            start = np.array([float(np.median(y[: max(4, len(y) // 6)])), np.log(reach), 2.5, 0.05])
+            low, high = [-np.inf, np.log(0.15), 1.2, 1e-4], [np.inf, np.log(40.0), 6.0, 0.3]
+            found = least_squares(misfit, start, bounds=(low, high), loss="soft_l1", f_scale=1.5)
+            cost = float(found.cost)
+            if best is None or cost < best[0]:
+                jacobian = np.asarray(found.jac, dtype=np.float64)
+                normal = np.linalg.pinv(jacobian.T @ jacobian)
+                spread = max(1.0, 2 * cost / max(1, len(x) - 4))
+                above = misfit(found.x)[: len(x)]
+                best = cost, float(found.x[0]), float(np.sqrt(max(normal[0, 0], 0.0) * spread)), above
     assert best is not None
-    return best[1], best[1] * best[2]
+    return best[1], best[2], best[3]
 
 
 def _dark_level(pairs: list[tuple[Doubles, Doubles]]) -> float:

@@ -1,0 +1,122 @@
+"""A folder of movies analysed in one go with the chosen network, and one table of totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_atomcount.gui import dialogs
+from napari_atomcount.gui.jobs import JobRunner, Progress, Result
+from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.records.errors import AtomcountError, InputError
+from napari_atomcount.records.settings import AnalysisSettings
+
+
+class Batch(QObject):
+    """The button, and the job behind it; it runs in the desk's own runner, one job at a time.
+
+    Signals
+    -------
+    failed(str), noted(str)
+        Sentences for the user.
+    """
+
+    failed = Signal(str)
+    noted = Signal(str)
+
+    def __init__(self, model: SessionModel, runner: JobRunner, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.model, self.runner, self.window = model, runner, parent
+        self.panel = QWidget()
+        self.panel.setObjectName("atomcount_batch")
+        column = QVBoxLayout(self.panel)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.button = QPushButton("Run a folder of movies…")
+        self.button.setObjectName("atomcount_run_folder")
+        self.button.setToolTip(
+            "Every movie of a folder with this network; each gets its folder of results, and all of them one "
+            "table of totals."
+        )
+        self.button.clicked.connect(self._ask)
+        self.words = QLabel()
+        self.words.setObjectName("atomcount_batch_words")
+        self.words.setWordWrap(True)
+        self.words.setVisible(False)
+        column.addWidget(self.button)
+        column.addWidget(self.words)
+        self.update_state()
+
+    def update_state(self) -> None:
+        """Enable what can be done now."""
+        self.button.setEnabled(self.model.card is not None and not self.runner.busy)
+
+    def _ask(self) -> None:
+        folder = dialogs.ask_movie_folder(self.window)
+        if folder is None or self.runner.busy:
+            return
+        out = dialogs.ask_save_folder(self.window, folder.with_name(f"{folder.name}_atomcount"))
+        if out is not None:
+            self.run(folder, out)
+
+    def run(self, folder: Path, out: Path) -> None:
+        """Analyse the movies of a folder into another."""
+        card, settings, load = self.model.card, self.model.settings, self.model.load_detector
+        if card is None:
+            return
+        own = settings.model_copy(update={"roi": None, "mask": None})  # of the movie that is shown
+
+        def on_step(step: Result) -> None:
+            rows = step.value
+            wrong = [row for row in rows if row["error"]]
+            text = f"{len(rows) - len(wrong)} of {len(rows)} movies analysed: {out / 'totals.csv'}"
+            self.words.setText(
+                "\n".join([text, *(f"▲ {Path(r['movie']).name}: {r['error']}" for r in wrong)])
+            )
+            self.words.setVisible(True)
+            self.noted.emit(text)
+
+        self.runner.start(lambda stop: batch(folder, out, card, own, load, stop), on_step)
+
+
+def batch(
+    folder: Path,
+    out: Path,
+    card: ModelCard,
+    settings: AnalysisSettings,
+    load: Callable[[ModelCard, AnalysisSettings], Any],
+    stop: Event,
+) -> Iterator[Progress | Result]:
+    """Analyse every movie of a folder; what fails gets its row of the table too, and the others go on."""
+    from napari_atomcount import pipeline
+    from napari_atomcount.io.figures import write_figures
+    from napari_atomcount.io.readers import open_movie
+    from napari_atomcount.io.readers_many import movies_in
+    from napari_atomcount.io.tables import write_analysis
+    from napari_atomcount.io.totals import folder_names, totals_row, write_totals
+
+    yield Progress("looking for movies")
+    movies = movies_in(folder)
+    if movies is None:
+        raise InputError(f"The folder {folder.name} holds one movie, not several: open it instead.")
+    rows: list[dict[str, Any]] = []
+    detector = load(card, settings)
+    for number, (path, name) in enumerate(zip(movies, folder_names(movies), strict=True)):
+        yield Progress(f"movie {number + 1} of {len(movies)}: {path.name}", number, len(movies))
+        if stop.is_set():
+            break
+        try:
+            movie = open_movie(path)
+            found = pipeline.analyze(movie, detector, settings, cancelled=stop.is_set, command="napari")
+            write_analysis(found, out / name)
+            write_figures(found, movie, out / name)
+            rows.append(totals_row(path, found))
+        except AtomcountError as error:
+            rows.append({"movie": str(path), "error": str(error)})
+        write_totals(rows, out / "totals.csv")  # after each: what is done is there, whatever comes
+    yield Result(rows)

@@ -1,0 +1,271 @@
+"""Sessions as a person meets them: reopened, in two windows, moved, without room, compared, as tables."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtWidgets import QLabel
+
+from napari_atomcount.io.session import Session
+from napari_atomcount.records import corrections
+
+BETWEEN = (50.5, 50.5)
+
+
+def put(movie, folder: Path, name: str = "dots.tif"):
+    """The movie as if it lay in a file."""
+    path = folder / name
+    path.write_bytes(b"stands for the movie")
+    return replace(movie, path=path)
+
+
+def show(desk, movie) -> None:
+    """Open a movie, and wait until its session was looked for."""
+    desk.dock.model.set_movie(movie)
+    desk.wait(lambda: desk.dock.keeper.settled)
+
+
+def run(desk) -> None:
+    desk.click("run_all")
+    desk.wait_idle()
+    desk.wait(lambda: not desk.dock.refollower.busy)
+
+
+def edits_of(desk) -> list[str]:
+    return [e.edit for g in desk.dock.keeper.session.history.active() for e in g.edits]
+
+
+def place_words(desk) -> str:
+    return desk.widget("session_place", QLabel).text()
+
+
+def test_reopening_is_being_where_one_was(desk, movie, tmp_path):
+    mine = put(movie, tmp_path)
+    show(desk, mine)
+    assert "will be kept in dots.atomcount" in place_words(desk)
+    assert not (tmp_path / "dots.atomcount").exists()  # looking at a movie leaves nothing behind
+    run(desk)
+    dock = desk.dock
+    assert dock.keeper.session.folder == tmp_path / "dots.atomcount"
+    assert "kept in dots.atomcount (1 runs, 0 edits)" in place_words(desk)
+    dock.keeper.do([corrections.add(3, *BETWEEN, count=2)])
+    desk.wait(lambda: not dock.refollower.busy and not desk.run.analysis_is_stale)
+    before, analysis = desk.run.table, dock.model.analysis
+    dock.layers.show_frame(3)
+    desk.viewer.scene.camera.zoom *= 2
+    zoom = desk.viewer.scene.camera.zoom
+    dock.session_view.keep()
+    dock.refollower.keep()
+    desk.wait(lambda: not dock.refollower.saver.busy)
+
+    show(desk, replace(movie, data=np.array(movie.data) + 1))  # another one
+    assert desk.run is None
+    show(desk, mine)
+    pd.testing.assert_frame_equal(desk.run.table, before)
+    assert dock.layers.frame == 3
+    assert desk.viewer.scene.camera.zoom == pytest.approx(zoom)
+    assert dock.model.card.name == "sees-dots"
+    assert len(dock.model.analysis.sites) == len(analysis.sites)
+    assert desk.run.can_follow  # its maps were kept: edits are followed without running again
+    desk.click("undo")
+    assert edits_of(desk) == []
+    desk.wait(lambda: not dock.refollower.busy and not desk.run.analysis_is_stale)
+
+
+def test_a_second_window_reads_only_and_sees_the_first(desk, movie, tmp_path):
+    mine = put(movie, tmp_path)
+    show(desk, mine)
+    run(desk)
+    folder = desk.dock.keeper.session.folder
+    desk.dock.keeper.close()
+    with Session.open(folder) as other:  # stands for the first window
+        show(desk, mine)
+        assert "for reading only" in place_words(desk)
+        assert desk.widget("banner", QLabel).isVisible()
+        assert "reading only" in desk.widget("banner", QLabel).text().lower()
+        assert not desk.widget("correct").isEnabled()
+        other.do([corrections.remove(0, *other.columns.frame_columns(0)[["y", "x"]].iloc[0])])
+        desk.wait(lambda: len(desk.run.frame_columns(0)) == 15)
+        desk.click("run_all")
+        desk.wait_idle()
+        assert len(other.runs) == 1
+
+
+def test_a_moved_movie_is_known_again_and_a_changed_one_is_not_mixed_up(desk, movie, tmp_path):
+    show(desk, put(movie, tmp_path))
+    run(desk)
+    session = desk.dock.keeper.session.folder
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    show(desk, put(movie, elsewhere, "renamed.tif"))
+    assert desk.dock.keeper.session.folder == session
+    assert desk.run is not None
+    changed = put(movie, tmp_path)
+    changed = replace(changed, data=np.array(movie.data) + 1)
+    said = []
+    desk.dock.keeper.noted.connect(said.append)
+    show(desk, changed)
+    assert desk.run is None
+    assert any("with other pixels" in text for text in said)
+    run(desk)
+    assert desk.dock.keeper.session.folder == tmp_path / "dots-2.atomcount"
+
+
+def test_a_session_is_opened_by_its_folder_and_asks_for_a_lost_movie(desk, movie, tmp_path, monkeypatch):
+    from napari_atomcount.io.tiff import write_tiff
+
+    path = tmp_path / "real.tif"
+    write_tiff(path, np.asarray(movie.data), movie.calibration)
+    desk.dock._open(path)
+    desk.wait_idle()
+    desk.wait(lambda: desk.dock.keeper.settled)
+    run(desk)
+    folder = desk.dock.keeper.session.folder
+    desk.dock.model.set_movie(None)
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    moved = Path(shutil.move(path, lost / "other name.tif"))
+    asked = []
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_session_folder", lambda _: folder)
+    monkeypatch.setattr(
+        "napari_atomcount.gui.dialogs.ask_lost_movie", lambda _, name: asked.append(name) or moved
+    )
+    desk.click("session_fold")
+    desk.click("open_session")
+    desk.wait(lambda: desk.run is not None)
+    assert asked == ["real"]
+    assert desk.dock.keeper.session.record.source.path == str(moved)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
+    if done.returncode:
+        pytest.skip("a file system can only be mounted by root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_at_once_and_corrupts_nothing(desk, movie, small_disk, tmp_path):
+    show(desk, put(movie, small_disk))
+    run(desk)
+    dock, said = desk.dock, []
+    dock.keeper.failed.connect(said.append)
+    filler = (small_disk / "filler").open("wb")
+    try:
+        while True:
+            filler.write(b"x" * 4096)
+            filler.flush()
+    except OSError:
+        pass
+    done = 0
+    while not said and done < 200:
+        done += dock.keeper.do([corrections.add(0, *BETWEEN)]) is not None
+    assert "the disk is full" in said[0]
+    assert edits_of(desk) == ["add"] * done
+    assert len(desk.run.frame_columns(0)) == 16 + done  # what is shown is what is kept
+    desk.click("run_all")  # a new run cannot be kept either
+    desk.wait_idle()
+    assert any("full" in text for text in said[1:])
+    assert len(dock.keeper.session.runs) == 1
+
+
+def test_a_read_only_folder_is_said_and_the_session_kept_elsewhere(desk, movie, small_disk):
+    mine = put(movie, small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    show(desk, mine)
+    assert "cannot be written" in place_words(desk)
+    run(desk)
+    folder = desk.dock.keeper.session.folder
+    assert folder.parent.name == "sessions"
+    assert not desk.dock.keeper.read_only
+    show(desk, movie)
+    show(desk, mine)
+    assert desk.dock.keeper.session.folder == folder
+    assert desk.run is not None
+
+
+def test_two_runs_are_compared_on_a_frame(desk, movie, tmp_path):
+    show(desk, put(movie, tmp_path))
+    run(desk)
+    desk.dock.network.choice.activated.emit(1)
+    run(desk)
+    assert len(desk.dock.keeper.session.runs) == 2
+    desk.click("session_fold")
+    desk.click("compare")
+    words = desk.widget("compare_words", QLabel).text()
+    assert "frame 0: 16 in both, 16 of them counted differently" in words
+    assert len(desk.layer("comparison").data) == 16
+    desk.dock.layers.show_frame(7)
+    assert "frame 7: 15 in both" in desk.widget("compare_words", QLabel).text()
+    desk.click("compare")
+    assert "comparison" not in desk.viewer.layers
+    desk.dock.network.choice.activated.emit(0)  # the first model's run is shown, and is the session's, again
+    assert desk.dock.keeper.session.run == desk.run.number
+    desk.click("undo")
+    assert desk.dock.model.card.name == "counts-nothing"
+
+
+def test_columns_and_corrections_go_out_and_come_in(desk, movie, tmp_path, monkeypatch):
+    show(desk, put(movie, tmp_path))
+    run(desk)
+    dock = desk.dock
+    dock.keeper.do([corrections.add(0, *BETWEEN, count=3)])
+    monkeypatch.setattr(
+        "napari_atomcount.gui.dialogs.ask_save_table", lambda _, name: tmp_path / f"exported {name}"
+    )
+    desk.click("session_fold")
+    for what in ("columns", "corrections"):
+        desk.click(f"export_{what}")
+    table = pd.read_csv(tmp_path / "exported columns.csv")
+    assert len(table) == len(desk.run.table)
+    desk.click("undo")
+    for what in ("corrections", "columns"):
+        monkeypatch.setattr(
+            "napari_atomcount.gui.dialogs.ask_open_table", lambda _, w=what: tmp_path / f"exported {w}.csv"
+        )
+        desk.click(f"import_{what}")
+        assert edits_of(desk) == ["add"]
+        desk.click("undo")
+
+
+def test_a_session_is_copied_elsewhere_and_goes_on_there(desk, movie, tmp_path, monkeypatch):
+    show(desk, put(movie, tmp_path))
+    run(desk)
+    desk.dock.keeper.do([corrections.add(0, *BETWEEN)])
+    target = tmp_path / "away"
+    target.mkdir()
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_session_parent", lambda _: target)
+    desk.click("session_fold")
+    desk.click("move_session")
+    desk.wait(lambda: desk.dock.keeper.session is not None and desk.dock.keeper.settled)
+    assert desk.dock.keeper.session.folder == target / "dots.atomcount"
+    assert edits_of(desk) == ["add"]
+    desk.dock.keeper.undo()
+    with Session.open(tmp_path / "dots.atomcount") as old:
+        assert old.history.n_edits == 1  # as it was
+
+
+def test_a_folder_of_movies_from_the_dock(desk, movie, tmp_path, monkeypatch):
+    from napari_atomcount.io.tiff import write_tiff
+
+    many, out = tmp_path / "many", tmp_path / "out"
+    many.mkdir()
+    for name in ("a", "b"):
+        write_tiff(many / f"{name}.tif", np.asarray(movie.data), movie.calibration)
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_movie_folder", lambda _: many)
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_save_folder", lambda *_: out)
+    desk.click("run_folder")
+    desk.wait_idle()
+    assert "2 of 2 movies analysed" in desk.widget("batch_words", QLabel).text()
+    assert pd.read_csv(out / "totals.csv")["columns"].tolist() == [250, 250]

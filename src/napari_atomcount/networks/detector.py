@@ -153,7 +153,7 @@ class Detector:
                 f"The model '{self.card.name}' looks at {self.config.frames} images at a time, not "
                 f"{len(images)}: choose another model."
             )
-        good = np.isfinite(images).all(0)
+        good = np.asarray(np.isfinite(images).all(axis=0))
         if valid is not None:
             good &= valid
         blank = not good.any() or any(float(np.ptp(image[good])) == 0.0 for image in images)
@@ -179,9 +179,7 @@ class Detector:
                     resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5
                 ).float()
             field = (shape[0], shape[1])
-            small = [
-                torch.from_numpy(resample_frame(np.asarray(image, np.float32), field)) for image in images
-            ]
+            small = [torch.from_numpy(resample_frame(image, field)) for image in images]
             contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QAbstractSpinBox, QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_atomcount.gui.forms import hint
 from napari_atomcount.gui.strain_parts import button, captioned, named, number, row
@@ -17,7 +17,7 @@ DRAW = {
 }
 #: name: label, unit, value, low, high, step, help. Names are those of the simulation's conditions.
 CONDITIONS = {
-    "defocus_nm": ("focus", "nm", 8.5, -50.0, 50.0, 0.5, "Positive is overfocus."),
+    "defocus_nm": ("defocus", "nm", 8.5, -50.0, 50.0, 0.5, "Positive is overfocus."),
     "cs_um": ("Cs", "µm", -10.0, -2000.0, 2000.0, 1.0, "Spherical aberration."),
     "tilt_deg": ("tilt", "°", 0.0, 0.0, 10.0, 0.5, "Of the crystal, away from its zone axis."),
     "tilt_direction_deg": ("about", "°", 0.0, -180.0, 180.0, 10.0, "The axis it is tilted about, from +x."),
@@ -63,8 +63,9 @@ class StrainMore(QFrame):
             grid.addLayout(captioned(words, box, unit), index // 2, index % 2)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             caption = grid.itemAt(grid.count() - 1).layout().itemAt(0).widget()
-            caption.setMinimumWidth(40)
-            box.setMinimumWidth(84)
+            caption.setMinimumWidth(52)
+            box.setMinimumWidth(60)
+            box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         for side in (0, 1):
             grid.setColumnStretch(side, 1)
         self.simulate = button(

@@ -114,8 +114,10 @@ class StrainDisplay(QObject):
         unit = unit_of(view.component)
         reference = str(table["reference"].iloc[0]) if len(table) else desk.found.reference
         more = ", from its median" if view.component == "rotation" else ""
+        if view.artefact:
+            words, reference = f"could be an artefact: {words}", "a simulated particle without strain"
         desk.panel.legend.show_key(words, unit + more, self.limit, reference)
-        desk.panel.show_histogram(value, sigma, words, unit)
+        desk.panel.show_histogram(value, sigma, SHOWN[view.component], unit)
         self._say(table)
         self.plots.show_profile()
         self.plots.show_facets()

@@ -128,3 +128,24 @@ def test_against_an_independent_implementation(halves):
     left = (slice(80, 110), slice(40, 60))
     difference = ours.exx[RIGHT].mean() - ours.exx[left].mean()
     assert theirs[RIGHT].mean() - theirs[left].mean() == pytest.approx(difference, abs=2e-3)
+
+
+def test_against_the_phases_of_stemtool(halves):
+    """Its phase images, made by its own masks and windows, have the slopes that our strain says."""
+    try:
+        from stemtool.gpa import phase_diff, phase_matrix
+    except (ImportError, AttributeError) as error:  # it does not know every numpy
+        pytest.skip(f"stemtool cannot be used here: {error}")
+    image, _ = halves
+    spots = np.array([[0.0, 1 / SPACING], [1 / SPACING, 0.0]])
+    ours = phase_strain(image, spots=spots, averaging_px=8)
+    left = (slice(50, 142), slice(40, 66))
+    for spot, axis, name in ((spots[0], 0, "exx"), (spots[1], 1, "eyy")):
+        phase = phase_matrix(spot, image, circ_size=SIDE / (2 * np.pi * 8) * 3, g_blur=False)
+        slope = phase_diff(phase)[axis] / (2 * np.pi)
+        change = float(slope[RIGHT].mean() - slope[left].mean())
+        if abs(change) > 0.25:  # a phase per pixel is known up to whole turns
+            change -= np.sign(change) * round(abs(change))
+        theirs = (1 / SPACING) / (1 / SPACING + change) - 1
+        difference = float(getattr(ours, name)[RIGHT].mean() - getattr(ours, name)[left].mean())
+        assert theirs == pytest.approx(difference, abs=2e-3)

@@ -5,6 +5,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 SAMPLE_NAME = "hopping_au_310"
 FOCAL_NAME = "focal_au_3"
+CERIA_NAME = "ceo2_vacancies"
 
 
 def bundled(name: str) -> Path:
@@ -36,6 +37,11 @@ def bundled(name: str) -> Path:
 def sample_movie() -> Path:
     """Path of the bundled hopping movie (TIFF, calibrated); its truth lies beside it."""
     return bundled(f"sample_data/{SAMPLE_NAME}.tif")
+
+
+def sample_vacancies() -> Path:
+    """Path of the bundled CeO2 movie (TIFF, calibrated); its truth lies beside it."""
+    return bundled(f"sample_data/{CERIA_NAME}.tif")
 
 
 def sample_series() -> Path:

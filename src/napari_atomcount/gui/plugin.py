@@ -57,6 +57,14 @@ def open_sample() -> list[tuple]:
     return [movie_layer(readers.open_movie(sample_movie()))]
 
 
+def open_ceria_sample() -> list[tuple]:
+    """The bundled CeO2 movie as a calibrated image layer."""
+    from napari_atomcount.io import readers
+    from napari_atomcount.resources import sample_vacancies
+
+    return [movie_layer(readers.open_movie(sample_vacancies()))]
+
+
 def open_focal_sample() -> list[tuple]:
     """The bundled focal series as a calibrated image layer."""
     from napari_atomcount.io import readers

@@ -16,7 +16,9 @@ from napari_atomcount.records.calibration import Calibration
 LARGEST_IMAGEJ = 2**32 - 2**25  # bytes; ImageJ's own TIFF ends at 4 GB
 
 
-def write_tiff(path: Path, images: NDArray[Any], calibration: Calibration) -> None:
+def write_tiff(
+    path: Path, images: NDArray[Any], calibration: Calibration, *, compressed: bool = False
+) -> None:
     """Write images that ImageJ, napari and our own reader open with their scales.
 
     Parameters
@@ -27,9 +29,11 @@ def write_tiff(path: Path, images: NDArray[Any], calibration: Calibration) -> No
         (T, Y, X). ImageJ knows uint8, uint16 and float32; other types become float32.
     calibration
         Pixel size (nm) and frame time (s) go into the tags, as far as they are known.
+    compressed
+        Deflated, without loss: for small files that travel.
     """
     dtype = images.dtype if images.dtype in (np.uint8, np.uint16, np.float32) else np.float32
-    stream_tiff(path, images, images.shape, dtype, calibration)
+    stream_tiff(path, images, images.shape, dtype, calibration, compressed=compressed)
 
 
 def stream_tiff(
@@ -38,12 +42,14 @@ def stream_tiff(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     calibration: Calibration,
+    *,
+    compressed: bool = False,
 ) -> None:
     """Write images as they are made, so that a long stack needs no more memory than one of them.
 
     Parameters
     ----------
-    path, calibration
+    path, calibration, compressed
         As in :func:`write_tiff`.
     images
         T images (Y, X).
@@ -56,6 +62,8 @@ def stream_tiff(
     small = int(np.prod(shape, dtype=np.int64)) * number.itemsize < LARGEST_IMAGEJ
     metadata: dict[str, Any] = {"axes": "TYX"}
     options: dict[str, Any] = {"imagej": True} if small else {"bigtiff": True}
+    if compressed:
+        options |= {"compression": "zlib", "predictor": True, "rowsperstrip": shape[1]}
     if calibration.pixel_size_nm is not None:
         per_y, per_x = calibration.pixel_size_nm
         metadata["unit"] = "nm"

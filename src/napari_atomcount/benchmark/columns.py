@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ Tell = Callable[[str, int, int], None]
 
 #: Detections below this score are not looked at.
 FAINTEST_SCORE = 0.02
+#: What of a card its detections depend on.
+LOOKED_WITH = {"sha256", "calibration", "default_threshold", "network", "pixel_size_nm", "peak_nm"}
 #: Particles of a default run.
 IMAGES = 32
 #: Curves that show the classical methods too.
@@ -163,9 +166,9 @@ class Pictures:
 
 def measured(detector: Detector, pictures: Pictures) -> Scored:
     """Detections in all images of a condition, matched with their truth, or from the cache."""
-    card = detector.card
-    parts = [card.sha256, card.calibration.model_dump(mode="json"), card.default_threshold, FAINTEST_SCORE]
-    path = result_path(pictures.cache, "columns", IMAGING + DETECTING, [parts, pictures.parts()])
+    card = detector.card.model_dump(mode="json", include=LOOKED_WITH)
+    parts = [card, FAINTEST_SCORE, inspect.getsource(examine), pictures.parts()]
+    path = result_path(pictures.cache, "columns", IMAGING + DETECTING, parts)
     if path is not None and path.exists():
         return load_scored(path)
     scored = pooled([examine(detector, image, index) for index, image in enumerate(pictures)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -81,6 +82,9 @@ def make(folder: Path) -> None:
     shoot("desk_card")
     dock.network.card_button.click()
     shoot_strain(app, viewer, dock, shoot)
+    dock.strain.section.set_open(False)
+    shoot_review(app, viewer, dock, shoot)
+    shoot_prepare(app, viewer, dock, shoot, folder)
     viewer.close()
 
 
@@ -118,6 +122,66 @@ def shoot_strain(app, viewer, dock, shoot) -> None:
     shoot("strain_artefact")
 
 
+def shoot_review(app, viewer, dock, shoot) -> None:
+    """Section 3: Correct mode on the most uncertain column, its keys; two runs compared."""
+    reviewing, review = dock.reviewing, dock.reviewing.review
+    dock.time.set_overlay("columns")
+    dock.time.overlay_chosen.emit("columns")
+    for layer in viewer.layers:  # what the last pictures have drawn
+        layer.visible = layer.visible and layer in (dock.layers.movie_layer(), dock.layers.get("columns"))
+    reviewing.section.set_open(True)
+    reviewing.section.correct.click()
+    viewer.reset_view(margin=0.02)
+    review.next()
+    column = review.columns.iloc[len(review.columns) // 2]
+    for number in range(2):
+        review.add(float(column["y"]) + 6.0 * number - 20, float(column["x"]) + 40.0)
+        review.set_count(2 + number)
+    review.next()
+    settle(app, 2.0)
+    shoot("desk_correct")
+    reviewing.section.show_keys_button.click()
+    shoot("desk_keys")
+    reviewing.section.show_keys_button.click()
+    review.set_on(False)
+    settings = dock.model.settings
+    detect = settings.detect.model_copy(update={"threshold": 0.95})
+    dock.model.settings = settings.model_copy(update={"detect": detect})
+    dock.commands.run_all()
+    wait_until(app, lambda: not dock.runner.busy and not dock.refollower.busy, "the second run")
+    dock.movie.set_open(True)
+    panel = dock.session_desk.panel
+    panel.fold.click()
+    panel.compare.click()
+    settle(app)
+    shoot("desk_compare")
+    panel.compare.click()
+    panel.fold.click()
+    dock.model.settings = settings
+
+
+def shoot_prepare(app, viewer, dock, shoot, folder: Path) -> None:
+    """Section 1: the particle found, the scales measured, the power spectrum."""
+    preparing, panel = dock.preparing, dock.preparing.panel
+    panel.fold.click()
+    panel.find_particle.click()
+    wait_until(app, lambda: not preparing.runner.busy, "the particle")
+    preparing._calibrate("Au", False)
+    wait_until(app, lambda: not preparing.runner.busy, "the scales")
+    dock.layers.get("columns").visible = False
+    viewer.reset_view(margin=0.02)
+    shoot("desk_prepare")
+    preparing._calibrate("Au", True)
+    wait_until(app, lambda: not preparing.runner.busy, "the spectrum")
+    window = preparing._spectrum()
+    for spot in window._found[:2]:
+        window.point(*spot)
+    settle(app)
+    window.grab().save(str(folder / "desk_spectrum.png"))
+    print(f"wrote {folder / 'desk_spectrum.png'}")
+    window.close()
+
+
 def main() -> None:
     """Take the pictures, on a virtual screen where there is no real one."""
     if not os.environ.get("DISPLAY") and sys.platform == "linux":
@@ -128,7 +192,9 @@ def main() -> None:
     top = Path(__file__).resolve().parent.parent
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else top / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    make(folder)
+    with tempfile.TemporaryDirectory() as home:  # sessions and keys of whoever takes the pictures stay theirs
+        os.environ |= {"XDG_DATA_HOME": f"{home}/data", "XDG_CONFIG_HOME": f"{home}/config"}
+        make(folder)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 from scipy.ndimage import gaussian_filter
 
 from napari_atomcount.gui.geometry import movie_layer
@@ -160,7 +160,9 @@ class Desk:
     def click(self, name: str) -> None:
         """Press a widget with the left mouse button."""
         widget = self.widget(name)
+        QApplication.processEvents()  # what has just been unfolded takes its place
         self.dock.findChild(QWidget, "atomcount_scroll").ensureWidgetVisible(widget)
+        QApplication.processEvents()
         assert widget.isVisible(), name
         assert widget.isEnabled(), name
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton)

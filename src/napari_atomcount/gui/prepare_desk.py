@@ -140,6 +140,9 @@ class Preparing(QObject):
         movie = self.model.movie
         if movie is None or self.runner.busy:
             return
+        from napari_atomcount.pipeline.preparing import prepared
+
+        judged = prepared(movie, self.model.preparation.model_copy(update={"bad_frames": ()}))
 
         def on_step(step: Any) -> None:
             if self.model.movie is movie:
@@ -147,7 +150,7 @@ class Preparing(QObject):
                 few = "; ".join(f"frame {one.frame}: {one.words}" for one in step.value[:4])
                 self.panel.say(f"{len(step.value)} bad frames. {few}" if step.value else "No frame is bad.")
 
-        self.runner.start(lambda _stop: prepare_jobs.finding_bad(movie), on_step)
+        self.runner.start(lambda _stop: prepare_jobs.finding_bad(judged), on_step)
 
     def _find_particle(self) -> None:
         movie = self.model.movie

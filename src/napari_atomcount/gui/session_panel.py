@@ -170,8 +170,9 @@ class SessionPanel(QWidget):
                 combo.clear()
                 for gesture, text in wanted:
                     combo.addItem(text, gesture)
-                at = combo.findData(before)
-                combo.setCurrentIndex(at if at >= 0 else max(len(wanted) - 2 + number, 0) if wanted else -1)
+                at = combo.findData(before) if self.compare.isChecked() else -1
+                latest = max(len(wanted) - 2 + number, 0) if wanted else -1
+                combo.setCurrentIndex(at if at >= 0 else latest)
         several = len(wanted) > 1
         for widget in (*self.runs, self.compare, self._caption, self.difference):
             widget.setVisible(several)

@@ -68,18 +68,23 @@ def analyze(
     session: options.Session = None,
     device: Device = "auto",
     maps: options.Maps = False,
+    log: options.Log = None,
+    log_start: options.LogStart = None,
+    kymograph: options.Kymograph = None,
     debug: Debug = False,
 ) -> None:
     """Find columns, count atoms, follow the sites: tables, figures and a summary for each movie."""
     from napari_atomcount.cli.job import run_movie
     from napari_atomcount.cli.sessions import keeping, masked, preparing
     from napari_atomcount.cli.straining import wishes
+    from napari_atomcount.io.logs import read_log
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.io.readers_many import movies_in
     from napari_atomcount.io.totals import totals_row, write_totals
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.pipeline.focal import check_series
     from napari_atomcount.pipeline.preparing import prepared
+    from napari_atomcount.pipeline.time_output import calibration_of, kinetics_of, write_kinetics
 
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     span, part = parsing.frame_range(frames), parsing.region(roi)
@@ -108,6 +113,10 @@ def analyze(
     strain_options = (strain_reference, strain_refine, strain_filter, strain_neighbours)
     _check_strain(settings, any(o is not None for o in (*strain_options, strain_line, strain_artefact)))
     wanted = wishes(strain_line, strain_artefact)
+    line = parsing.polyline(kymograph)
+    logged = None if log is None else read_log(log).aligned(log_start)
+    if logged is not None and log_start is None:
+        warn(f"{logged.name} is taken to begin with the movie: say when the movie began with --log-start")
     card = load_card(model)
     check_series(card, settings.detect)
     folders_of_movies = [movies_in(path) for path in paths]
@@ -120,6 +129,7 @@ def analyze(
     folders = [out / name for name in _folder_names(paths)] if several else [out]
     failed = 0
     rows: list[dict[str, Any]] = []
+    kinetic_rows: list[dict[str, object]] = []
     for path, folder in zip(paths, folders, strict=True):
         try:
             movie = open_movie(path, dataset=dataset, channel=channel)
@@ -130,9 +140,11 @@ def analyze(
                 own = masked(own, movie, folder, kept)
                 movie = prepared(movie, preparing(movie, hot_pixels, bad, kept))
                 found = run_movie(
-                    movie, card, own, folder, maps=maps, command=_command(), session=kept, wishes=wanted
-                )
+                    movie, card, own, folder, maps=maps, command=_command(), session=kept, wishes=wanted,
+                    log=logged, line=line,
+                )  # fmt: skip
             rows.append(totals_row(path, found))
+            kinetic_rows.append(kinetics_of(folder.name, found, calibration_of(found)))
             say(
                 f"{path}: {len(found.columns)} columns in {len(found.frame)} frames, "
                 f"{len(found.sites)} sites, {len(found.events)} events; {folder}"
@@ -145,6 +157,8 @@ def analyze(
             warn(f"{path}: {error}")  # the other movies are still worth their time
     if several:
         write_totals(rows, out / "totals.csv")
+        if kinetic_rows:
+            write_kinetics(kinetic_rows, out)
     if failed:
         raise InputError(f"{failed} of {len(paths)} movies could not be analysed")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_atomcount import __version__
-from napari_atomcount.cli import analysing, calibrating, making, shelf
+from napari_atomcount.cli import analysing, calibrating, comparing, making, shelf
 from napari_atomcount.cli.common import verb
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ for function, name in (
     (analysing.demo, "demo"),
     (analysing.analyze, "analyze"),
     (calibrating.calibrate, "calibrate"),
+    (comparing.compare, "compare"),
     (making.simulate, "simulate"),
     (making.train, "train"),
     (making.benchmark, "benchmark"),

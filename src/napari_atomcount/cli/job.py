@@ -10,9 +10,11 @@ from napari_atomcount import pipeline
 from napari_atomcount.cli.common import Stopped, ctrl_c, reporting, warn
 from napari_atomcount.cli.straining import StrainWishes, measured_strain, write_strain
 from napari_atomcount.io import figures, tables
+from napari_atomcount.io.logs import Log
 from napari_atomcount.io.session import Session
 from napari_atomcount.io.tiff import stream_tiff
 from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.pipeline.time_output import write_in_time, write_kymograph
 from napari_atomcount.records import tables as schemas
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.movie import Movie
@@ -29,6 +31,8 @@ def run_movie(
     command: str,
     session: Session | None = None,
     wishes: StrainWishes | None = None,
+    log: Log | None = None,
+    line: list[tuple[float, float]] | None = None,
 ) -> Analysis:
     """Analyse a movie and write everything into a folder.
 
@@ -50,6 +54,10 @@ def run_movie(
         Its edits hold; it keeps the run and the analysis.
     wishes
         What of strain is written beside its table.
+    log
+        Drawn under the rates; aligned with the movie.
+    line
+        Corners (y, x) in px of frame 0 of a line for the kymograph.
 
     Returns
     -------
@@ -80,6 +88,9 @@ def run_movie(
                 tables.write_table(strain.table, schemas.STRAIN, out)
             report("writing", 1, 2 + maps)
             figures.write_figures(analysis, movie, out)
+            write_in_time(analysis, movie, out, log)
+            if line is not None:
+                write_kymograph(analysis, movie.calibration, line, out)
             if strain is not None:
                 write_strain(strain, analysis, movie, settings, wishes or StrainWishes(), out, report)
             report("writing", 2, 2 + maps)

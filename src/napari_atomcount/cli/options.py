@@ -173,3 +173,29 @@ StrainArtefact = Annotated[
 Maps = Annotated[
     bool, typer.Option("--maps", help="Also write confidence.tif: the probability of a column per pixel.")
 ]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Temperature, gas or bias against time, drawn under the rates: CSV with a column of times, or "
+        "Protochips' CSV.",
+    ),
+]
+LogStart = Annotated[
+    str | None,
+    typer.Option(
+        "--log-start",
+        metavar="TIME",
+        help="When the movie began: seconds on the log's clock, or a date and time like "
+        "2026-03-01T14:05:00. [default: with the log]",
+    ),
+]
+Kymograph = Annotated[
+    str | None,
+    typer.Option(
+        "--kymograph",
+        metavar="Y0,X0:Y1,X1[:…]",
+        help="A line along a facet, px of frame 0: the states of the sites beside it through time.",
+    ),
+]

@@ -78,3 +78,23 @@ def _range(text: str, problem: str) -> tuple[int, int | None]:
     if not colon or first < 0 or (last is not None and last <= first):
         raise typer.BadParameter(f"{problem}, not {text!r}")
     return first, last
+
+
+def polyline(text: str | None) -> list[tuple[float, float]] | None:
+    """Corners of a line from ``Y0,X0:Y1,X1:…``, two or more.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is something else.
+    """
+    if text is None:
+        return None
+    try:
+        points = [tuple(float(number) for number in part.split(",")) for part in text.split(":")]
+        corners = [(y, x) for y, x in points]
+    except ValueError:
+        corners = []
+    if len(corners) < 2 or corners[0] == corners[-1] == corners[len(corners) // 2]:
+        raise typer.BadParameter(f"a line is Y0,X0:Y1,X1 in px, with two or more corners, not {text!r}")
+    return corners

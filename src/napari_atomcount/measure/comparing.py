@@ -80,17 +80,14 @@ def mean_difference(
     if not len(a) or not len(b):
         return np.nan, np.nan, np.nan, np.nan
     rng = np.random.default_rng(seed)
-    drawn = np.array([rng.choice(b, len(b)).mean() - rng.choice(a, len(a)).mean() for _ in range(BOOTSTRAPS)])
-    low, high = np.quantile(drawn, [(1 - probability) / 2, (1 + probability) / 2])
+    drawn = rng.choice(b, (BOOTSTRAPS, len(b))).mean(axis=1) - rng.choice(a, (BOOTSTRAPS,
+    len(a))).mean(axis=1) low, high = np.quantile(drawn, [(1 - probability) / 2, (1 + probability) / 2])
     difference = float(b.mean() - a.mean())
     both = np.concatenate([a, b])
-    moved = np.array([_split_difference(rng.permutation(both), len(a)) for _ in range(BOOTSTRAPS)])
+    mixed = rng.permuted(np.tile(both, (BOOTSTRAPS, 1)), axis=1)
+    moved = mixed[:, len(a) :].mean(axis=1) - mixed[:, : len(a)].mean(axis=1)
     p = (1 + np.sum(np.abs(moved) >= abs(difference) - 1e-12)) / (BOOTSTRAPS + 1)
     return difference, float(low), float(high), float(p)
-
-
-def _split_difference(values: npt.NDArray[np.float64], at: int) -> float:
-    return float(values[at:].mean() - values[:at].mean())
 
 
 def compare_movies(first: Watched, second: Watched) -> pd.DataFrame:

@@ -100,16 +100,27 @@ def rate_figure(rates: pd.DataFrame, unit: str, log: Log | None = None, *, title
         )  # fmt: skip
         top.set(ylabel=f"events per site and {unit}", title=title)
         top.set_ylim(bottom=0)
-        for ax, quantity, colour in zip(axes[1:, 0], logged, LOG_COLOURS, strict=False):
-            assert log is not None
-            ax.plot(log.time_s, log.values[quantity], color=colour)
-            ax.set_ylabel(log.label(quantity), fontsize=5.5)
         first = float(rates["time"].min()) if len(rates) else 0.0
         last = float(rates["time"].max()) if len(rates) else 1.0
         margin = 0.04 * max(last - first, 1e-9)
         axes[-1, 0].set_xlim(first - margin, last + margin)
+        _draw_log(axes[1:, 0], log, logged, first, last)
         axes[-1, 0].set_xlabel("time (s)" if unit == "s" else "frame")
         return figure
+
+
+def _draw_log(axes: Any, log: Log | None, quantities: list[str], first: float, last: float) -> None:
+    """Each quantity in its own axes; its range is that of the time shown."""
+    for ax, quantity, colour in zip(axes, quantities, LOG_COLOURS, strict=False):
+        assert log is not None
+        ax.plot(log.time_s, log.values[quantity], color=colour)
+        label = log.label(quantity)
+        ax.set_ylabel(label.replace(" (", "\n(") if len(label) > 12 else label, fontsize=5.0)
+        inside = log.values[quantity][(log.time_s >= first) & (log.time_s <= last)]
+        inside = inside[np.isfinite(inside)]
+        if len(inside):
+            margin = 0.1 * max(float(np.ptp(inside)), 1e-3 * abs(float(inside.mean())), 1e-9)
+            ax.set_ylim(float(inside.min()) - margin, float(inside.max()) + margin)
 
 
 def groups_figure(table: pd.DataFrame, by: str, unit: str, *, title: str = "") -> Figure:
@@ -207,12 +218,10 @@ def atoms_figure(
         )  # fmt: skip
         axes[0, 0].plot(time, atoms["atoms" if counts else "occupied"], color="black", drawstyle="steps-mid")
         axes[0, 0].set_ylabel("atoms at all sites" if counts else "occupied sites")
-        for ax, quantity, colour in zip(axes[1:, 0], logged, LOG_COLOURS, strict=False):
-            assert log is not None
-            ax.plot(log.time_s, log.values[quantity], color=colour)
-            ax.set_ylabel(log.label(quantity), fontsize=5.5)
+        axes[0, 0].yaxis.get_major_locator().set_params(integer=True)
         if len(time) > 1:
             axes[-1, 0].set_xlim(time[0], time[-1])
+            _draw_log(axes[1:, 0], log, logged, float(time[0]), float(time[-1]))
         axes[-1, 0].set_xlabel("time (s)" if unit == "s" else "frame")
         return figure
 

@@ -80,8 +80,9 @@ def mean_difference(
     if not len(a) or not len(b):
         return np.nan, np.nan, np.nan, np.nan
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(b, (BOOTSTRAPS, len(b))).mean(axis=1) - rng.choice(a, (BOOTSTRAPS,
-    len(a))).mean(axis=1) low, high = np.quantile(drawn, [(1 - probability) / 2, (1 + probability) / 2])
+    of_a = rng.choice(a, (BOOTSTRAPS, len(a))).mean(axis=1)
+    drawn = rng.choice(b, (BOOTSTRAPS, len(b))).mean(axis=1) - of_a
+    low, high = np.quantile(drawn, [(1 - probability) / 2, (1 + probability) / 2])
     difference = float(b.mean() - a.mean())
     both = np.concatenate([a, b])
     mixed = rng.permuted(np.tile(both, (BOOTSTRAPS, 1)), axis=1)

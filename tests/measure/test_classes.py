@@ -140,3 +140,13 @@ def test_pools_of_rates_never_mix_classes():
         assert sites.table.loc[pools == pool, "label"].nunique() == 1
     one, _ = sites_of(columns_of(points[names == "Ce"], "Ce"))
     np.testing.assert_array_equal(one.pools(), one.table["coordination"])
+
+
+def test_empty_places_are_no_neighbours():
+    points, names = fluorite()
+    sites, _ = sites_of(columns_of(points[names == "Ce"], "Ce"))
+    place = sites.table[["y", "x"]].to_numpy() * PIXEL_NM
+    distance = np.hypot(*(place[:, None] - place[None]).transpose(2, 0, 1))
+    near = (distance > 0) & (distance < 1.25 * sites.spacing_nm) & sites.seen[None]
+    assert (~sites.seen).any()
+    np.testing.assert_array_equal(sites.table["coordination"], near.sum(1))

@@ -230,7 +230,7 @@ def _of_one_class(
     for n, lattice in enumerate(lattices):
         lattice_id[lattice.member], hk[lattice.member] = n, lattice.hk
     neighbours = coordination(
-        np.vstack([centres, beside]), np.concatenate([usually, np.ones(len(beside), bool)]), spacing
+        np.vstack([centres, beside]), np.concatenate([usually, np.zeros(len(beside), bool)]), spacing
     )
     n = len(centres)
     return _Part(

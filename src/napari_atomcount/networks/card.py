@@ -138,6 +138,9 @@ class ModelCard(BaseModel):
             values = values if isinstance(values, list | tuple) else [values]
             if len(values) > MOST_LEVELS or not all(isinstance(v, int) and v <= largest for v in values):
                 raise ValueError(f"the network's {name} are beyond what is believable")
+        frames = net.get("frames", 1)
+        if not isinstance(frames, int) or frames < 1 or (frames > 1) != self.focal_series:
+            raise ValueError("focal_series does not say how many images the network takes")
         if self.counts and net.get("counts", self.max_count) != self.max_count:
             raise ValueError("max_count is not what the network counts to")
         if self.task == "columns" and net.get("labels", len(self.classes)) != len(self.classes):

@@ -13,6 +13,8 @@ def short_text(card: ModelCard) -> str:
     """One line: what the network finds, in what, seen along which axis, and whether it counts."""
     where = f"{', '.join(card.materials)} along {axis(card.zone_axis)}"
     counting = f"counts 1–{card.max_count} atoms" if card.counts else "does not count"
+    if card.images > 1:
+        counting = f"focal series of {card.images} images · {counting}"
     return f"{where} · {counting} · works at {card.pixel_size_nm:.4g} nm/px"
 
 

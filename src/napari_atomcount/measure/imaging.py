@@ -103,6 +103,8 @@ def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
 LEAST_EVENNESS = 2.0
 #: … and where it is brighter, more structure than noise explains goes with it.
 LEAST_AGREEMENT = 0.25
+#: Columns are looked at with pixels of about this size.
+FINE_NM = 0.016
 
 
 def dark_field(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> bool:
@@ -125,17 +127,25 @@ def dark_field(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
     if not np.isfinite(image).all() or np.ptp(image) == 0 or min(image.shape) < 16:
         return False
 
-    def smooth(values: NDArray[np.floating], nm: float) -> NDArray[np.float64]:
-        return np.asarray(gaussian_filter(values, [nm / p for p in pixel_size_nm]), dtype=np.float64)
-
-    low, fine = smooth(image, 0.4), smooth(image, 0.04)
-    columns = fine - smooth(image, 0.25)
-    if not low.std() > LEAST_EVENNESS * columns.std():
-        return False
-    structure = smooth((fine - smooth(image, 0.12)) ** 2, 0.4)
-    # the highest frequency of the camera: noise, and hardly anything of a lattice
+    # coarser where nothing is lost by it: fine sampling of columns, blocks of 0.1 nm of what is wide
     grain = image[1:, 1:] - image[:-1, 1:] - image[1:, :-1] + image[:-1, :-1]
-    noise = smooth(np.pad(grain**2, ((0, 1), (0, 1)), mode="edge"), 0.4)
+    side = max(1, int(FINE_NM / max(pixel_size_nm)))
+    image = block_mean(image, side)
+    fine, middle, wide = (
+        gaussian_filter(image, [nm / p / side for p in pixel_size_nm]) for nm in (0.04, 0.12, 0.25)
+    )
+    block = max(1, int(0.1 / max(pixel_size_nm) / side))
+
+    def spread(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        width = [0.4 / p / side / block for p in pixel_size_nm]
+        return np.asarray(gaussian_filter(block_mean(values, block), width), dtype=np.float64)
+
+    low = spread(image)
+    if not low.std() > LEAST_EVENNESS * (fine - wide).std():
+        return False
+    structure = spread((fine - middle) ** 2)
+    # the highest frequency of the camera: noise, and hardly anything of a lattice
+    noise = spread(block_mean(np.pad(grain**2, ((0, 1), (0, 1)), mode="edge"), side))
     floor = 1e-6 * max(float(structure.mean()), 1e-300)
     excess = np.log(np.maximum(structure, floor)) - np.log(np.maximum(noise, floor))
     if not excess.std() > 0:

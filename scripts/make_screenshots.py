@@ -81,9 +81,11 @@ def make(folder: Path) -> None:
     dock.network.card_button.click()
     shoot("desk_card")
     dock.network.card_button.click()
+    shoot_review(app, viewer, dock, shoot)
     shoot_strain(app, viewer, dock, shoot)
     dock.strain.section.set_open(False)
-    shoot_review(app, viewer, dock, shoot)
+    dock.strain.panel.parentWidget().hide()
+    shoot_comparison(app, viewer, dock, shoot)
     shoot_prepare(app, viewer, dock, shoot, folder)
     viewer.close()
 
@@ -123,27 +125,40 @@ def shoot_strain(app, viewer, dock, shoot) -> None:
 
 
 def shoot_review(app, viewer, dock, shoot) -> None:
-    """Section 3: Correct mode on the most uncertain column, its keys; two runs compared."""
+    """Section 3: Correct mode on the most uncertain column with some edits around it, and its keys."""
     reviewing, review = dock.reviewing, dock.reviewing.review
-    dock.time.set_overlay("columns")
-    dock.time.overlay_chosen.emit("columns")
-    for layer in viewer.layers:  # what the last pictures have drawn
-        layer.visible = layer.visible and layer in (dock.layers.movie_layer(), dock.layers.get("columns"))
-    reviewing.section.set_open(True)
+    for section in (dock.movie, dock.network, dock.time):
+        section.set_open(False)
     reviewing.section.correct.click()
+    review.next()
+    uncertain = list(review.selected)
+    around = review.columns.sort_values("y").iloc[4:30:6]
+    for column in around["column_id"]:
+        review.select([column])
+        review.change_count(1)
+    right = review.columns.sort_values("x").iloc[-1]
+    review.add(float(right["y"]) + 14.0, float(right["x"]) + 8.0)
+    review.set_count(1)
+    edits = len(around) + 2
     viewer.reset_view(margin=0.02)
-    review.next()
-    column = review.columns.iloc[len(review.columns) // 2]
-    for number in range(2):
-        review.add(float(column["y"]) + 6.0 * number - 20, float(column["x"]) + 40.0)
-        review.set_count(2 + number)
-    review.next()
+    review.select(uncertain)
     settle(app, 2.0)
     shoot("desk_correct")
     reviewing.section.show_keys_button.click()
     shoot("desk_keys")
     reviewing.section.show_keys_button.click()
+    for _ in range(edits):
+        review.undo()
     review.set_on(False)
+    wait_until(app, lambda: not dock.refollower.busy, "the edits' end")
+
+
+def shoot_comparison(app, viewer, dock, shoot) -> None:
+    """Section 1: two runs of one model, the second with a higher threshold, on one frame."""
+    dock.time.set_overlay("columns")
+    dock.time.overlay_chosen.emit("columns")
+    for layer in viewer.layers:  # what the last pictures have drawn
+        layer.visible = layer.visible and layer in (dock.layers.movie_layer(), dock.layers.get("columns"))
     settings = dock.model.settings
     detect = settings.detect.model_copy(update={"threshold": 0.95})
     dock.model.settings = settings.model_copy(update={"detect": detect})

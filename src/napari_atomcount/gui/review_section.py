@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QWidget,
 )
@@ -186,7 +187,8 @@ class ReviewSection(Section):
         self.words.setText(
             f"{first} · {edits:,} {'edit' if edits == 1 else 'edits'}\n"
             f"reviewed {100 * share:.1f} % of {review.columns:,} columns{risk}\n"
-            f"about {review.errors_left:,.1f} errors are left where nobody looked"
+            f"left where nobody looked: about {review.presence_left:,.1f} false or missing columns, "
+            f"{review.counts_left:,.0f} wrong counts"
         )
 
     def say(self, words: str) -> None:
@@ -210,7 +212,8 @@ class ReviewSection(Section):
             field.setMaximumSequenceLength(1)
             for line in field.findChildren(QLineEdit):
                 line.setObjectName(f"atomcount_key_{key.name}_line")
-            field.setMaximumWidth(120)
+            field.setFixedWidth(110)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             others = chosen[key.name][1:]
             field.setToolTip(
                 ("also " + ", ".join(others) + ". " if others else "") + "Click, then press the new key."
@@ -219,7 +222,7 @@ class ReviewSection(Section):
             self._fields[key.name] = field
             self._key_grid.addWidget(label, row, 0)
             self._key_grid.addWidget(field, row, 1)
-        reset = self._button("keys_reset", "As at the beginning", "All keys as everybody begins with.")
+        reset = self._button("keys_reset", "Reset all", "All keys as everybody begins with.")
         reset.clicked.connect(lambda _checked=False: self.keys_reset.emit())
         words = QLabel(DIGITS)
         words.setObjectName("atomcount_key_digits_words")

@@ -42,6 +42,8 @@ class Review:
         Share of the risk times stake that reviewing has taken away; NaN where there never was any.
     errors_left : float
         Expected number of wrong columns and missed ones among what nobody looked at.
+    presence_left, counts_left : float
+        The same in two parts: columns that are not there or are missed, and wrong counts.
     """
 
     queue: pd.DataFrame
@@ -50,6 +52,8 @@ class Review:
     share_reviewed: float
     share_settled: float
     errors_left: float
+    presence_left: float
+    counts_left: float
 
 
 def review_queue(
@@ -95,6 +99,8 @@ def review_queue(
         share_reviewed=float(seen.mean()) if len(seen) else float("nan"),
         share_settled=float(weight[done].sum() / total) if total > 0 else float("nan"),
         errors_left=float(rows["risk"].to_numpy(dtype=np.float64)[~done].sum()),
+        presence_left=float(rows["absent"].to_numpy(dtype=np.float64)[~done].sum()),
+        counts_left=float(rows["miscounted"].to_numpy(dtype=np.float64)[~done].sum()),
     )
 
 
@@ -134,6 +140,8 @@ def _of_columns(columns: pd.DataFrame, analysis: Analysis | None) -> pd.DataFram
             "column_id": columns["column_id"].to_numpy(),
             "site_id": site,
             "risk": np.clip(risk, 0.0, 1.0),
+            "absent": absent,
+            "miscounted": miscounted,
             "stake": np.nan_to_num(stake),
             "why": why,
         }
@@ -160,6 +168,8 @@ def _of_gaps(columns: pd.DataFrame, analysis: Analysis, drift: pd.DataFrame | No
             "column_id": np.full(len(row), -1),
             "site_id": analysis.site_id[col],
             "risk": p[row, col],
+            "absent": p[row, col],
+            "miscounted": np.zeros(len(row)),
             "stake": 1.0 + EVENT_STAKE * flips,
             "why": np.full(len(row), "a column may be missing"),
         }

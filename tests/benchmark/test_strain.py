@@ -16,6 +16,7 @@ from napari_atomcount.benchmark import (
     strain_gold,
     strain_noise,
     strain_report,
+    strain_whole,
 )
 from napari_atomcount.benchmark.strain_cases import BOND, SPACING, grains_case, smooth_case, steps_case
 
@@ -74,16 +75,23 @@ def test_a_run_in_miniature(monkeypatch, tmp_path):
     monkeypatch.setattr(strain, "grain_rows", lambda _seed: [])
     monkeypatch.setattr(strain_noise, "EXPOSURES", 2)
     monkeypatch.setattr(strain_noise, "DOSES", (1000.0, 1e4))
-    monkeypatch.setattr(strain_gold, "DEFOCI_NM", (8.5,))
-    monkeypatch.setattr(strain_gold, "TILTS_DEG", (0.0,))
-    monkeypatch.setattr(strain, "CELLS", {2.0: 40.0})
-    monkeypatch.setattr(strain, "MIDDLE_NM", 2.0)
+    monkeypatch.setattr(strain_noise, "WIENER_DOSES", (1e4,))
+    monkeypatch.setattr(strain_noise, "WIENER_EXPOSURES", 1)
     monkeypatch.setattr(strain_noise, "SUM_FRAMES", (1, 8))
+    monkeypatch.setattr(strain_gold, "TILTS_DEG", (0.0,))
+    monkeypatch.setattr(strain_whole, "TILTS_DEG", (0.0, 3.0))
+    for module in (strain_gold, strain_whole):
+        monkeypatch.setattr(module, "DEFOCI_NM", (8.5,))
+    for module in (strain, strain_gold, strain_whole):
+        monkeypatch.setattr(module, "CELLS", {2.0: 40.0})
+        monkeypatch.setattr(module, "MIDDLE_NM", 2.0)
     monkeypatch.setattr(speed_strain, "COLUMNS_TIMED", 4000)
-    whole = strain.strain_scene
-    monkeypatch.setattr(
-        strain, "strain_scene", lambda *a: whole(a[0], a[1], a[2], a[3], tmp_path / "cache", 4)
-    )
+    one, whole = strain.strain_scene, strain_whole.whole_rows
+    for module in (strain, strain_gold):
+        monkeypatch.setattr(
+            module, "strain_scene", lambda *a: one(a[0], a[1], a[2], a[3], tmp_path / "cache", 4)
+        )
+    monkeypatch.setattr(strain, "whole_rows", lambda *a: whole(*a, relax_steps=2))
     result = strain.run_strain(1, 3, lambda *_: None, tmp_path / "cache")
     files = strain_report.write_strain(result, tmp_path, {"seed": 3})
     assert {p.name for p in files} == {
@@ -96,6 +104,11 @@ def test_a_run_in_miniature(monkeypatch, tmp_path):
     rows = pd.read_csv(tmp_path / "strain.csv")
     assert (rows.seed == 3).all()
     assert {"particle, A, noise-free", "particle, A, with noise", "time average of frames"} <= set(rows.case)
+    tilted = rows[(rows.case == strain_whole.CASE) & (rows.figure == "planar error, centre")]
+    assert set(tilted.axis) == {"defocus", *strain_whole.AXES}
+    assert tilted.value.max() < 0.5  # columns of seven atoms are not disturbed
+    assert rows[rows.figure == "columns not measured"].value.max() == 0
+    assert rows.finder.str.startswith(strain_gold.FINDER).all()
     content = json.loads((tmp_path / "strain.json").read_text())
     assert {f["figure"] for f in content["floors"]} >= {"planar error, bulk, %", "95 % errors cover, %"}
     average = rows[(rows.case == "time average of frames") & (rows.figure == "noise part, bulk")].sort_values(

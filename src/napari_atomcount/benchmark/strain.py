@@ -16,7 +16,7 @@ import pandas as pd
 
 from napari_atomcount.benchmark.columns import floor
 from napari_atomcount.benchmark.scenes import cache_folder
-from napari_atomcount.benchmark.speed_strain import template_floor, template_speed_rows
+from napari_atomcount.benchmark.speed_strain import linear_floor, template_floor, template_speed_rows
 from napari_atomcount.benchmark.strain_cases import VARIANCE
 from napari_atomcount.benchmark.strain_gaussians import gaussian_rows, grain_rows
 from napari_atomcount.benchmark.strain_gold import FINDER, MIDDLE_NM, clean_rows, finder
@@ -182,4 +182,5 @@ def strain_floors(table: pd.DataFrame) -> list[dict[str, Any]]:
             result.append(floor(words, "95 % errors cover, %", covered, 90.0, at_least=True))
             result.append(floor(words, "95 % errors cover, %", covered, 98.0, at_least=False))
     result.append(template_floor(value("speed", "50,000 columns")))
+    result.append(linear_floor(value("speed", "50,000 over four times 12,500 columns")))
     return [line for line in result if np.isfinite(line["measured"])]

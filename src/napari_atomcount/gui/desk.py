@@ -27,6 +27,7 @@ from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.session_view import SessionView
 from napari_atomcount.gui.strain_desk import StrainDesk
+from napari_atomcount.gui.time_control import TimeControl
 from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
@@ -69,6 +70,8 @@ class AtomCountDock(QWidget):
         self.destroyed.connect(partial(stop_all, self.runner.stop_events))
         self.movie, self.network = MovieSection(), NetworkSection()
         self.time, self.export = TimeSection(), ExportSection()
+        self.time_plots = TimeControl(napari_viewer, self.model, self.time.plots, self)
+        self.time_plots.failed.connect(show_error)
         self._closed = self._was_docked = False
         self._lay_out()
         self._wire_sections()
@@ -110,6 +113,8 @@ class AtomCountDock(QWidget):
         self.movie.open_folder_requested.connect(lambda: self._open(dialogs.ask_movie_folder(self)))
         self.movie.sample_requested.connect(self._open_sample)
         self.movie.movie_chosen.connect(self._choose_movie)
+        # The session is made with what held before, so that what is typed can be undone.
+        self.movie.calibration_edited.connect(lambda *_: self.keeper.ensure())
         self.movie.calibration_edited.connect(commands.calibrate)
         self.movie.refused.connect(show_error)
         self.network.card_chosen.connect(self.model.set_card)

@@ -114,7 +114,8 @@ class Preparing(QObject):
     def _prepare(self, **values: Any) -> None:
         before = self.model.preparation
         wanted = before.model_copy(update=values)
-        if wanted != before:
+        # The session begins with what held before, so that this, too, can be undone.
+        if wanted != before and self.keeper.ensure() is not None:
             self.model.prepare(wanted, self.model.settings)
             self.keeper.note_preparation()
 
@@ -273,9 +274,9 @@ class Preparing(QObject):
         if name == "pixel_size_nm":  # pixels are taken as square unless the crystal says otherwise
             square = abs(one["anisotropy"]) < max(0.005, 3 * one["mean_error"] / one["mean"])
             value = (one["mean"], one["mean"]) if square else tuple(value)
-        self.model.set_calibration(self.model.movie.calibration.updated("estimated", **{name: value}))
-        self.keeper.ensure()
-        self.keeper.note_calibration()
+        if self.keeper.ensure() is not None:
+            self.model.set_calibration(self.model.movie.calibration.updated("estimated", **{name: value}))
+            self.keeper.note_calibration()
 
     def close(self) -> None:
         """Let the viewer go."""

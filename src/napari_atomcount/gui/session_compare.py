@@ -52,6 +52,7 @@ class Comparison(QObject):
         movie = self.keeper.model.movie
         if self._tables is None or movie is None:
             return
+        self.layers.read_slider()
         frame = self.layers.frame
         one, two = (table[table["frame"] == frame] for table in self._tables)
         size = movie.calibration.pixel_size_nm or (0.02, 0.02)

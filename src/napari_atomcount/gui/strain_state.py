@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_atomcount.measure.facets import Facet, find_facets
+from napari_atomcount.measure.facets import Facet, facets_of_matched
 from napari_atomcount.measure.strain_views import COMPONENTS, resolved
 from napari_atomcount.records.analysis import Analysis
 
@@ -105,11 +105,7 @@ class StrainFound:
     def facets(self) -> list[Facet]:
         """Facets of the time average, or of the only frame."""
         own = self.of(AVERAGE) if self.averaged else self.of(self.frames[0]) if self.frames else self.table
-        known = own[own["planar"].notna()]
-        if len(known) < 4:
-            return []
-        rows = known.index.to_numpy(np.int64)
-        return [Facet(f.normal_deg, rows[f.columns]) for f in find_facets(known)]
+        return facets_of_matched(own)
 
     def facet_sites(self, number: int) -> list[int]:
         """Sites on a facet."""

@@ -133,7 +133,7 @@ def artefact_figure(
         As in :func:`strain_figure`; the limit of the real map makes the two comparable.
     """
     table = artefact.assign(**{f"sigma_{component}": 0.0}, template="none", reference="", frame=-1)
-    title = f"{TITLES['artefact']}: {TITLES[component]} of a simulated particle without strain"
+    title = f"{TITLES['artefact']}: {TITLES[component]}\nof a simulated particle without strain"
     return strain_figure(image, table, calibration, component, title=title, limit=limit)
 
 

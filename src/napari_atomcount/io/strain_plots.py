@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "black", "#E69F00", "#56B4E9")
+#: Facets whose strain is drawn against time: the longest.
+FACETS_DRAWN = 3
 
 
 def profile_figure(
@@ -136,7 +138,8 @@ def time_figure(series: pd.DataFrame, calibration: Calibration) -> Figure:
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         step = calibration.frame_time_s or 1.0
-        for (name, own), colour in zip(series.groupby("part", sort=False), COLOURS, strict=False):
+        parts = list(series.groupby("part", sort=False))[: 1 + FACETS_DRAWN]  # more would hide each other
+        for (name, own), colour in zip(parts, COLOURS, strict=False):
             axes.errorbar(
                 own["frame"] * step, 100 * own["planar"], 100 * Z95 * own["sigma"], fmt="o-", markersize=2,
                 lw=0.6, capsize=1.0, color="black" if name == "all" else colour, label=str(name),

@@ -72,6 +72,18 @@ def find_facets(table: pd.DataFrame, least: int = 3) -> list[Facet]:
     return sorted(facets, key=lambda f: -len(f.columns))
 
 
+def facets_of_matched(table: pd.DataFrame, least: int = 3) -> list[Facet]:
+    """Facets of the columns that match a template; rows are those of the whole strain table.
+
+    A speck beside the particle that is no part of the crystal would otherwise be a corner of its outline.
+    """
+    rows = np.flatnonzero(table["planar"].notna().to_numpy())
+    if len(rows) < 4:
+        return []
+    found = find_facets(table.iloc[rows], least)
+    return [Facet(facet.normal_deg, rows[facet.columns].astype(np.int64)) for facet in found]
+
+
 def surface_relaxation(table: pd.DataFrame, facets: list[Facet]) -> pd.DataFrame:
     """Strain of the outermost columns along the normal of their facet.
 

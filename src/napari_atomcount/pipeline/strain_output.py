@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_atomcount.io import strain_figures, strain_plots
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.io.figures import save_figure
-from napari_atomcount.measure.facets import Facet, find_facets, surface_relaxation
+from napari_atomcount.measure.facets import Facet, facets_of_matched, surface_relaxation
 from napari_atomcount.measure.refine import typical_spacing
 from napari_atomcount.measure.strain_time import against_time
 from napari_atomcount.measure.strain_views import COMPONENTS, line_profile, resolved
@@ -128,7 +128,7 @@ def write_strain_output(
     average = table[table["frame"] == -1].reset_index(drop=True)
     if not average["planar"].notna().any():
         return written
-    facets = find_facets(average)
+    facets = facets_of_matched(average)
     if facets:
         relaxations = facet_table(average, facets)
         written.append(as_csv(relaxations, out / "strain_facets.csv"))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_atomcount.measure.facets import find_facets, surface_relaxation
+from napari_atomcount.measure.facets import facets_of_matched, find_facets, surface_relaxation
 from napari_atomcount.measure.strain import strain_table
 from napari_atomcount.measure.strain_reference import parse_reference
 from napari_atomcount.measure.strain_views import line_profile, principal, resolved, significant
@@ -206,6 +206,19 @@ def test_facets_and_the_relaxation_along_their_normals(scenes):
     assert len(up[0].columns) == top.sum()
     inner = surface_relaxation(table, up).relaxation.to_numpy()
     assert np.nanmedian(inner) < -0.02  # compressed along the normal, shared with the neighbours below
+
+
+def test_a_speck_beside_the_particle_is_no_corner_of_it(scenes):
+    """Its facets are those of the columns that match; rows are those of the whole table."""
+    points = scenes.fcc110(radius=1.5, shape="box")
+    alone = strain_table(scenes.table_of(points), GOLD, NM, reference="absolute").table
+    places = scenes.table_of(np.vstack([points.max(0) + 0.6, points]))
+    beside = strain_table(places, GOLD, NM, reference="absolute").table
+    assert np.isnan(beside.planar[0])
+    wanted, found = facets_of_matched(alone), facets_of_matched(beside)
+    assert [len(f.columns) for f in found] == [len(f.columns) for f in wanted]
+    assert all((f.columns >= 1).all() for f in found)
+    assert facets_of_matched(beside.iloc[:3]) == []
 
 
 def test_a_table_of_too_few_columns_is_said_in_words():

@@ -20,6 +20,8 @@ from qtpy.QtWidgets import (
     QTabWidget,
 )
 
+from napari_atomcount.records.movie import Movie
+
 SQUARE = "square:0.26"  # 13 px of 0.02 nm
 PIXEL_NM, SIDE = 0.02, 96  # of the movie of dots
 ALL_BUTTON = "strain_all"
@@ -401,3 +403,44 @@ def test_every_widget_of_strain_has_a_stable_name(measured):
             parent = widget.parent()
             inside = isinstance(parent, QAbstractScrollArea | QComboBox | QAbstractSpinBox | QTabWidget)
             assert inside or widget.objectName().startswith("atomcount_"), (widget, parent)
+
+
+def test_the_artefact_of_what_is_no_metal_is_refused_in_words(measured):
+    desk = measured
+    run_all(desk)
+    said = []
+    desk.dock.runner.failed.connect(said.append)
+    desk.click("strain_simulate")
+    desk.wait_idle()
+    assert "not those of an fcc metal" in said[0]
+    assert not desk.widget("strain_artefact").isEnabled()
+
+
+def test_the_artefact_is_shown_on_the_scale_of_the_real_map(measured, monkeypatch):
+    """What the simulation gives lies over the columns, and legend and words say that it is no strain."""
+    from napari_atomcount.pipeline import strain_artefact
+
+    def simulated(places, _calibration, _structures, settings, conditions, *, cache):
+        assert settings.reference == "absolute"
+        assert conditions.tilt_deg == 2.0
+        assert conditions.dose_e_per_A2 == 310.0
+        values = np.linspace(-0.004, 0.004, len(places))
+        parts = {name: values for name in ("exx", "eyy", "exy", "rotation", "planar")}
+        return places[["y", "x"]].assign(row=np.arange(len(places)), **parts)
+
+    monkeypatch.setattr(strain_artefact, "zero_strain_artefact", simulated)
+    desk = measured
+    run_all(desk)
+    desk.widget("strain_tilt_deg").setValue(2.0)
+    desk.click("strain_simulate")
+    desk.wait_idle()
+    layer = desk.layer("strain artefact")
+    assert layer.visible
+    assert not desk.layer("strain").visible
+    assert layer.metadata["atomcount_strain"]["limit"] == desk.dock.strain.display.limit
+    assert "0.40 % at most" in desk.widget("strain_artefact_said").text()
+    assert "tilt 2°" in desk.widget("strain_artefact_said").text()
+    assert desk.dock.strain.panel.legend.words.startswith("could be an artefact")
+    tick(desk, "strain_artefact")
+    assert desk.layer("strain").visible
+    assert not layer.visible

@@ -60,7 +60,8 @@ class StrainMore(QFrame):
         for index, (name, (words, unit, value, low, high, step, tip)) in enumerate(CONDITIONS.items()):
             box = number(f"strain_{name}", tip, value, low, high, step, 1)
             self.conditions[name] = box
-            grid.addLayout(captioned(words, box, unit), index // 2, index % 2)
+            box.setSuffix(f" {unit}")
+            grid.addLayout(captioned(words, box), index // 2, index % 2)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             caption = grid.itemAt(grid.count() - 1).layout().itemAt(0).widget()
             caption.setMinimumWidth(52)

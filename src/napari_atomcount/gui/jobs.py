@@ -140,11 +140,13 @@ def saving(analysis: Analysis, movie: Movie, folder: Path) -> Iterator[Progress 
     """Write the tables, then the figures."""
     from napari_atomcount.io.figures import write_figures
     from napari_atomcount.io.tables import write_analysis
+    from napari_atomcount.pipeline.time_output import write_in_time
 
     yield Progress("writing the tables")
     write_analysis(analysis, folder)
     yield Progress("drawing the figures")
     write_figures(analysis, movie, folder)
+    write_in_time(analysis, movie, folder)
     yield Result(folder)
 
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLabel, QPushBut
 from napari_atomcount.gui import style
 from napari_atomcount.gui.forms import Section, SettingField, hint
 from napari_atomcount.gui.run import Run
+from napari_atomcount.gui.time_plots import TimePlots
 from napari_atomcount.records.settings import OccupancySettings
 
 EMPTY = (
@@ -110,7 +111,8 @@ class TimeSection(Section):
         self.body.addWidget(self.empty)
         self.body.addLayout(_captioned("show", self.overlay, ""))
         self.body.addLayout(_captioned("false events ≤", self.false_events, "per 1,000 site-frames"))
-        for widget in (self.follow, self.totals, self.table):
+        self.plots = TimePlots()
+        for widget in (self.follow, self.totals, self.table, self.plots):
             self.body.addWidget(widget)
         self.show_run(None, busy=False)
 
@@ -136,6 +138,12 @@ class TimeSection(Section):
             kinds = analysis.events["kind"].value_counts()
             events = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "no events"
             text = f"{len(analysis.sites)} sites in {len(analysis.frame)} frames · {events}"
+            control = analysis.summary.get("static_control", {})
+            if control.get("false_per_1000") is not None:
+                text += (
+                    f"\nfalse events, measured on shuffled frames: {control['false_per_1000']:.2g} per 1,000 "
+                    f"site-frames (at most {control['high_per_1000']:.2g})"
+                )
             stale = "out of date: columns or calibration have changed"
             warnings = [stale] if outdated else run.analysis_warnings
             self.totals.setText("\n".join([text, *(f"▲ {warning}" for warning in warnings)]))

@@ -141,7 +141,7 @@ class TracePanel(QWidget):
         for item in self._event_items:
             self.plot.removeItem(item)
         self._event_items.clear()
-        for kind, symbol in (("appear", "t1"), ("vanish", "t")):
+        for kind, symbol in (("appear", "t1"), ("vanish", "t"), ("gain", "+"), ("lose", "x")):
             frames = [frame for frame, event in trace.events if event == kind]
             if not frames:
                 continue

@@ -54,7 +54,7 @@ def test_reopening_is_being_where_one_was(desk, movie, tmp_path):
     run(desk)
     dock = desk.dock
     assert dock.keeper.session.folder == tmp_path / "dots.atomcount"
-    assert "kept in dots.atomcount (1 runs, 0 edits)" in place_words(desk)
+    assert "kept in dots.atomcount (1 run, 0 edits)" in place_words(desk)
     dock.keeper.do([corrections.add(3, *BETWEEN, count=2)])
     desk.wait(lambda: not dock.refollower.busy and not desk.run.analysis_is_stale)
     before, analysis = desk.run.table, dock.model.analysis

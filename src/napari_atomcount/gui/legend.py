@@ -65,9 +65,9 @@ class Legend(QWidget):
         elif self.overlay == "events":
             self._paint_events(painter, x, y, pen_colour)
         else:
-            self._paint_columns(painter, x, y, pen_colour)
-        if self._with_probability:
-            wide = self.width() - _TRACE_KEY_PX
+            x = self._paint_columns(painter, x, y, pen_colour)
+        wide = self.width() - _TRACE_KEY_PX
+        if self._with_probability and x < wide:  # the tooltip and the axis say it where there is no room
             x = self._text(painter, wide, y, "trace: p", pen_colour)
             self._bar(painter, x, y, palette.CONFIDENCE_MAP, 50.0, pen_colour)
         painter.end()
@@ -86,7 +86,7 @@ class Legend(QWidget):
         painter.drawEllipse(QRectF(x + inset, y - _CHIP / 2 + inset, _CHIP - 2 * inset, _CHIP - 2 * inset))
         return x + _CHIP + 3
 
-    def _paint_columns(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
+    def _paint_columns(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
         if self.max_count is not None and self.max_count > _MOST_DISCS:
             x = self._paint_many_counts(painter, self._text(painter, x, y, "atoms", ink), y, ink)
             colour = palette.count_colours(self.max_count)[0]
@@ -100,7 +100,8 @@ class Legend(QWidget):
             colour = palette.count_colours(self.max_count)[0]
         x = self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
         if self.with_edits:
-            self._text(painter, self._hollow(painter, x + 4, y, colour), y, "edited", ink)
+            x = self._text(painter, self._hollow(painter, x + 4, y, colour), y, "edited", ink)
+        return x
 
     def _hollow(self, painter: QPainter, x: float, y: float, rgb: np.ndarray) -> float:
         painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -134,7 +134,10 @@ class SessionPanel(QWidget):
             text, look = f"▲ for reading only: {session.read_only}. Nothing done here is kept.", style.WARN
         else:
             edits = session.history.n_edits
-            what = f"{len(session.runs)} runs, {edits} edits" if session.runs else "nothing yet"
+            runs = len(session.runs)
+            what = (
+                f"{runs} run{'s' * (runs != 1)}, {edits} edit{'s' * (edits != 1)}" if runs else "no run yet"
+            )
             text, look = f"✓ kept in {session.folder.name} ({what})", style.GOOD
         if place is not None and place.words:
             text = f"{text}\n▲ {place.words}"

@@ -59,7 +59,7 @@ def draw(
         ax.plot(table[x], table[name], form, color=COLOURS.get(name), markersize=3, linewidth=1, label=label)
 
 
-def peer_lines(ax: Axes, result: ColumnsResult, own: pd.DataFrame, names: Iterable[str], note: bool) -> None:
+def peer_lines(ax: Axes, result: ColumnsResult, own: pd.DataFrame, names: Iterable[str]) -> None:
     """The classical methods, each with the best setting for every condition, beside our own rows."""
     peers = result.peers[(result.peers.tuning == "condition")]
     for (method, table), (form, grey) in zip(
@@ -67,7 +67,7 @@ def peer_lines(ax: Axes, result: ColumnsResult, own: pd.DataFrame, names: Iterab
     ):
         table = table.merge(own[["condition", "at"]], on="condition").sort_values("at")
         for name in names:
-            label = f"{WORDS.get(name, name)}, {method}" if note else None
+            label = f"{WORDS[name]}, {method}" if name in WORDS else method
             colour = COLOURS.get(name, grey)
             ax.plot(table["at"], table[name], form, color=colour, markersize=3, linewidth=0.7, label=label)
 
@@ -79,8 +79,8 @@ def dose_figure(result: ColumnsResult) -> Figure:
         own = result.rows[result.rows.axis == "dose"].sort_values("at")
         other = result.rows[result.rows.axis == "dose, training's generator"].sort_values("at")
         draw(axes[0], own, "at", ("precision", "recall"))
-        peer_lines(axes[0], result, own, ("precision", "recall"), note=True)
-        axes[0].set(ylabel="share of columns")
+        peer_lines(axes[0], result, own, ("precision", "recall"))
+        axes[0].set(ylabel="share of columns", ylim=(0, 1.02))
         draw(axes[1], own, "at", ("count_exact", "count_within_one"))
         draw(axes[1], other, "at", ("count_exact", "count_within_one"), "s--", ", training's generator")
         doses = np.geomspace(70, 1.4e5, 60)
@@ -88,7 +88,7 @@ def dose_figure(result: ColumnsResult) -> Figure:
         axes[1].plot(doses, limit, color="0", linewidth=1, label="count exact, ideal observer")
         axes[1].set(ylabel="share of matched columns", ylim=(0, 1.02))
         axes[2].plot(own["at"], own.position_pm, "o-", markersize=3, color="#0072B2", label="network")
-        peer_lines(axes[2], result, own, ("position_pm",), note=True)
+        peer_lines(axes[2], result, own, ("position_pm",))
         axes[2].set(ylabel="position error per axis (pm)", ylim=(0, None))
         for ax in axes:
             ax.set(xscale="log", xlabel="dose (e/Å²)", xlim=(70, 1.4e5))  # also where nothing was found
@@ -110,10 +110,10 @@ def curves_figure(result: ColumnsResult) -> Figure:
         for column, (axis, label) in zip(axes.T, CURVES.items(), strict=True):
             own = result.rows[result.rows.axis == axis].sort_values("at")
             draw(column[0], own, "at", ("precision", "recall"))
-            peer_lines(column[0], result, own, ("precision", "recall"), note=True)
+            peer_lines(column[0], result, own, ("precision", "recall"))
             draw(column[1], own, "at", ("count_exact", "count_within_one"))
             column[2].plot(own["at"], own.position_pm, "o-", markersize=3, color="#0072B2", label="network")
-            peer_lines(column[2], result, own, ("position_pm",), note=True)
+            peer_lines(column[2], result, own, ("position_pm",))
             column[2].set(xlabel=label, ylim=(0, 25))
             for ax in column[:2]:
                 ax.set(ylim=(0, 1.02))

@@ -136,11 +136,12 @@ def ideal_image(
         Intensity; 1 is the beam without specimen.
     """
     function = transfer(*frequencies(waves.shape[-2:], extent_A, waves.device), kv, optics)
-    return intensity(torch.fft.fft2(waves), function, shape)
+    image: Tensor = image_wave(torch.fft.fft2(waves), function, shape).abs().square().mean(1)
+    return image if tuple(image.shape[-2:]) == tuple(shape) else resample(image, shape)
 
 
-def intensity(spectrum: Tensor, function: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Mean over snapshots of |ψ0 T|² on a grid of its own.
+def image_wave(spectrum: Tensor, function: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The wave ψ0 T in the image plane, on a grid fine enough for its square.
 
     Parameters
     ----------
@@ -149,15 +150,19 @@ def intensity(spectrum: Tensor, function: Tensor, shape: tuple[int, int]) -> Ten
     function : torch.Tensor, shape (B, Y, X), complex
         The transfer function, from :func:`transfer`.
     shape : tuple of int
-        (Y', X') of the image.
+        (Y', X') of the image that is wanted.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, S, Y'', X''), complex
     """
     old = spectrum.shape[-2:]
     # |ψ|² holds twice the wave's frequencies: this grid keeps what folds back outside the wanted band
     fine = tuple(_even(max(n, math.ceil(0.75 * (n + m)))) for n, m in zip(old, shape, strict=True))
     spectrum = fourier_crop(spectrum * function[:, None], (fine[0], fine[1]))
     scale = (fine[0] * fine[1]) / (old[0] * old[1])
-    squared: Tensor = (torch.fft.ifft2(spectrum) * scale).abs().square().mean(1)
-    return squared if fine == tuple(shape) else resample(squared, shape)
+    wave: Tensor = torch.fft.ifft2(spectrum) * scale
+    return wave
 
 
 def _even(n: int) -> int:

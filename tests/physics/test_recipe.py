@@ -130,6 +130,17 @@ def test_rates_fall_with_coordination():
     np.testing.assert_allclose(hops, 0.1 * 0.5 ** (coordination - 2.0), rtol=0.3)
 
 
+def test_only_the_named_classes_take_part():
+    kinetics = Kinetics(frames=50, mobile=10, rate=0.5)
+    may = np.array([True, False, True, False])
+    states, mobile = kinetic_states(np.full(4, 5), np.full(4, 2), kinetics, np.random.default_rng(0), may)
+    np.testing.assert_array_equal(mobile, may)
+    assert (states[:, ~may] == 5).all()
+    assert (states[:, may] == 0).any(axis=0).all()
+    with pytest.raises(ValueError, match="none of the recipe's classes"):
+        small_recipe(HoppingRecipe, kinetics=Kinetics(classes=("O",)))
+
+
 @pytest.mark.parametrize("kind", ["none", "walk", "steps", "oscillation"])
 def test_drift_starts_at_zero(kind):
     path = drift_path(Kinetics(frames=30, drift=kind, drift_nm=0.1), np.random.default_rng(0))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from scipy.spatial import cKDTree
 
 from napari_atomcount.physics import optics
@@ -60,6 +60,13 @@ class HoppingRecipe(Recipe):
     # narrower than the base on purpose: a recipe of images must not pass for one of a movie, nor the reverse
     kind: Literal["hopping"] = "hopping"  # type: ignore[assignment]
     kinetics: Kinetics = Kinetics()
+
+    @model_validator(mode="after")
+    def _classes_are_the_recipes(self) -> Self:
+        unknown = set(self.kinetics.classes) - set(self.classes)
+        if unknown:
+            raise ValueError(f"kinetics name the class {min(unknown)}, which is none of the recipe's classes")
+        return self
 
 
 @dataclass

@@ -74,7 +74,6 @@ def run(
         wanted = {"dynamics", "strain", "speed"}
         measured = models or sorted(path.parent.name for path in bundled_models().glob("*/card.json"))
     cards = [load_card(name) for name in measured]
-    users = cards or ([load_card(DEFAULT_MODEL)] if wanted - {"strain"} else [])
     if quick and images is None:
         images = 4
 
@@ -88,6 +87,9 @@ def run(
     from napari_atomcount.benchmark.speed import run_speed
     from napari_atomcount.pipeline.analysing import versions
 
+    # movies of the benchmark in time, and of speed, are of single images of a metal
+    users = [card for card in cards if not card.focal_series and not is_ceria(card)]
+    users = users or ([load_card(DEFAULT_MODEL)] if wanted - {"strain"} else [])
     out.mkdir(parents=True, exist_ok=True)
     about = {
         "command": f"napari-atomcount benchmark {' '.join(names)} --out {out}",

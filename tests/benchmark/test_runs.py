@@ -128,7 +128,7 @@ def test_columns_benchmark(tiny_model, own_cache, small_particles, monkeypatch, 
     def not_again(*_):
         raise AssertionError("what was measured is not measured again")
 
-    for name in ("examine", "every_setting", "picture"):
+    for name in ("every_setting", "picture"):
         monkeypatch.setattr(columns, name, not_again)
     benchmark.run([str(tiny_model.folder)], tmp_path / "again", images=1)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again" / "tiny.csv"), rows)

@@ -155,8 +155,8 @@ def shown(value: Any, digits: int = 3) -> str:
         return "–"
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "**no**"
-    if float(value) == int(value) and abs(float(value)) >= 2:  # numbers of things
-        return f"{int(value)}"
+    if isinstance(value, (int, np.integer)) or (float(value) == int(value) and abs(float(value)) >= 2):
+        return f"{int(value)}"  # numbers of things
     return f"{float(value):.{digits}f}"
 
 

@@ -30,6 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 UNSURE_DRIFT = 0.9
 NOT_SAID = -1
+HALF = 0.5
 
 
 def follow(
@@ -130,8 +131,8 @@ def follow_sites(
     say("occupancy", 3, 3)
     analysis.summary.update(
         static_control=control.as_dict(),
-        warnings=[*movie.warnings, *store.warnings, *warnings, *_about_frames(store)],
-        totals=totals(analysis, store),
+        warnings=[*movie.warnings, *store.warnings, *warnings, *_about_frames(store), *_about_sites(analysis,
+        store)], totals=totals(analysis, store),
         hop_rates_per_frame=by_class_and_neighbours(found.rates, list(sites.by_label)),
         seconds=seconds,
     )
@@ -230,3 +231,17 @@ def _about_frames(store: LogitStore) -> list[str]:
     if shown <= 2:
         return [f"{shown} observed frame{'s' * (shown > 1)}: occupancy is that of these frames, not a rate"]
     return []
+
+
+def _about_sites(analysis: Analysis, store: LogitStore) -> list[str]:
+    """What is said when sites leave the field of view."""
+    shown = analysis.state[store.observed] >= 0
+    if not shown.size:
+        return []
+    away = int((shown.mean(axis=0) < HALF).sum())
+    if not away:
+        return []
+    return [
+        f"{away} of {shown.shape[1]} sites are outside the view, or not observed, in more than half of the "
+        "frames: their occupancies and rates are of the rest"
+    ]

@@ -85,9 +85,14 @@ class TimePlots(QWidget):
         for widget, stretch in ((self.choice, 1), (self.line, 0), (self.log, 0)):
             top.addWidget(widget, stretch)
         bottom = QHBoxLayout()
-        bottom.addWidget(QLabel("rolling average"))
-        bottom.addWidget(self.average)
-        bottom.addWidget(QLabel("frames"))
+        for name, widget in (
+            ("caption", QLabel("rolling average")),
+            ("", self.average),
+            ("unit", QLabel("frames")),
+        ):
+            if name:
+                widget.setObjectName(f"atomcount_rolling_average_{name}")
+            bottom.addWidget(widget)
         bottom.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

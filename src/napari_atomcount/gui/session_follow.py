@@ -50,12 +50,21 @@ class Refollower(QObject):
         self._edited: set[int] | None = set()  # frames since the last analysis; None: any
         model.edited.connect(self._on_edited)
         model.run_changed.connect(self._follow.start)
+        model.movie_changed.connect(self._let_go)
         model.analysis_changed.connect(self._keep.start)
 
     @property
     def busy(self) -> bool:
         """Whether something is being followed, or about to be."""
         return self.runner.busy or self._follow.isActive()
+
+    def _let_go(self) -> None:
+        """Another movie: what is still being done for the last one has no one to tell."""
+        for timer in (self._follow, self._keep):
+            timer.stop()
+        self.runner.abandon()
+        self.saver.abandon()
+        self._edited, self._maps_of = set(), None
 
     def _on_edited(self, frames: tuple[int, ...] | None) -> None:
         self._edited = None if frames is None or self._edited is None else {*self._edited, *frames}
@@ -140,7 +149,4 @@ class Refollower(QObject):
 
     def close(self) -> None:
         """Listen no more."""
-        for timer in (self._follow, self._keep):
-            timer.stop()
-        self.runner.abandon()
-        self.saver.abandon()
+        self._let_go()

@@ -52,7 +52,7 @@ def short(row: Mapping[Any, Any]) -> str:
 
 
 def peers_ahead(rows: pd.DataFrame, peers: pd.DataFrame) -> str:
-    """Conditions in which a classical method is better than the network, with the least tuning that it takes."""
+    """Conditions in which a classical method is better, with the least tuning that it takes."""
     ours = {str(row["condition"]): row for row in rows.to_dict("records")}
     ahead: dict[tuple[str, str], dict[str, str]] = {}
     for peer in peers.to_dict("records"):

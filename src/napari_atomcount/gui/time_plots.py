@@ -78,6 +78,9 @@ class TimePlots(QWidget):
         self.plot = pg.PlotWidget(background=None)
         self.plot.setObjectName("atomcount_time_plot")
         self.plot.setMinimumHeight(200)
+        self.plot.setMaximumHeight(320)
+        for side in ("left", "bottom", "right"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)  # 0.25 is not 250 (x0.001)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self._right: pg.ViewBox | None = None

@@ -17,6 +17,7 @@ from napari_atomcount.benchmark import (
     report,
     robustness,
     speed,
+    speed_edit,
 )
 from napari_atomcount.benchmark.scenes import ParticleSet, fixed, picture, scene
 from napari_atomcount.records.errors import InputError, ModelError
@@ -171,6 +172,7 @@ def test_toggles_and_drift_by_hand():
 def test_speed_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(speed, "FRAME", 160)
     monkeypatch.setattr(speed, "MATRIX", 128)
+    monkeypatch.setattr(speed_edit, "COLUMNS", 2000)
     monkeypatch.setattr(memory, "SECOND", ParticleSet(**SMALL))
     monkeypatch.setattr(speed, "demo_seconds", lambda: 3.0)
     monkeypatch.setattr(
@@ -180,7 +182,10 @@ def test_speed_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     values = result.rows.set_index("figure")["value"]
     assert values["network"] > 0
     assert values["memory"] < 1.5
-    assert {f["figure"].split(" (")[0] for f in result.floors} == {"network", "end to end", "memory", "demo"}
+    assert 50 < values["edit bytes"] < 1000
+    assert values["edit to layer"] > values["edit to disk and table"] > 0
+    floors = {"network", "end to end", "memory", "demo", "edit to layer", "edit bytes"}
+    assert {f["figure"].split(" (")[0] for f in result.floors} == floors
     assert len(report.write_speed(result, tmp_path, {})) == 3
 
 

@@ -101,7 +101,7 @@ def test_columns_benchmark(tiny_model, own_cache, small_particles, monkeypatch, 
         assert (tmp_path / f"tiny-{figure}.png").stat().st_size > 5000
     said = (tmp_path / "tiny-losses.md").read_text(encoding="utf-8")
     assert "Floors that are missed: A, 100 e/Å²: precision" in said
-    assert "Laplacian of Gaussian is ahead in F1: " in said
+    assert "Laplacian of Gaussian: ahead in F1 at A, 100 e/Å² (" in said
     assert "A, 1e4 e/Å² (" in said
     for part in ("", "-peers", "-robustness", "-ideal"):
         assert "|---|" in (tmp_path / f"tiny{part}.md").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ def losses(result: ColumnsResult) -> list[str]:
     """Sentences, made from the measured rows alone; the worst news first."""
     rows = result.rows[result.rows.condition != "negative"]
     words = [
-        f"{f['condition'].split(':')[0]}: {f['figure']} {f['measured']:.3f}, wanted {f['floor']}"
+        f"{missed(f['condition'])}: {f['figure']} {f['measured']:.3f}, wanted {f['floor']}"
         for f in result.floors
         if not f["met"]
     ]
@@ -46,6 +46,11 @@ def least(rows: pd.DataFrame, figure: str) -> dict[str, Any]:
     return min(records, key=lambda row: float(row[figure]))
 
 
+def missed(condition: str) -> str:
+    """A floor's condition without its details; a factor of the robustness is none."""
+    return condition if condition.startswith("robustness") else condition.split(":")[0]
+
+
 def short(row: Mapping[Any, Any]) -> str:
     """A condition's title without what follows its colon."""
     return str(row["title"]).split(":")[0]
@@ -64,10 +69,15 @@ def peers_ahead(rows: pd.DataFrame, peers: pd.DataFrame) -> str:
             figures = f"{peer['position_pm']:.1f} against {own['position_pm']:.1f} pm"
             figures = f"{figures}, {TUNING[str(peer['tuning'])]}"
             ahead.setdefault((method, "in position"), {}).setdefault(short(own), figures)
-    return " ".join(
-        f"{method} is ahead {what}: {'; '.join(f'{title} ({text})' for title, text in where.items())}."
-        for (method, what), where in ahead.items()
-    )
+    sentences = []
+    points = {short(row) for row in ours.values() if row["axis"] in CURVES}
+    for (method, what), where in ahead.items():
+        named = [f"{title} ({text})" for title, text in where.items() if title not in points]
+        rest = sorted(set(where) & points)
+        if rest:
+            named.append(f"{len(rest)} of {len(points)} points of the curves ({', '.join(rest)})")
+        sentences.append(f"{method[0].upper()}{method[1:]}: ahead {what} at {'; '.join(named)}.")
+    return " ".join(sentences)
 
 
 def weakest(rows: pd.DataFrame) -> str:

@@ -259,12 +259,22 @@ def _spliced(
     columns: pd.DataFrame, place: Ints, inside: npt.NDArray[np.bool_], part: pd.DataFrame, new_place: Ints
 ) -> tuple[pd.DataFrame, Ints]:
     """The table with the rows `inside` replaced by `part`, still by frame, and the place of each row."""
-    kept = columns[~inside]
-    at = np.searchsorted(kept["frame"].to_numpy(), part["frame"].to_numpy())
-    order = np.argsort(np.concatenate([np.arange(len(kept)), at - 0.5]), kind="stable")
-    part = part.assign(site_id=-1)[list(kept.columns)]
-    whole = pd.concat([kept, part] if len(part) else [kept], ignore_index=True)
-    return whole.iloc[order].reset_index(drop=True), np.concatenate([place[~inside], new_place])[order]
+    part = part.assign(site_id=-1)[list(columns.columns)]
+    frame, now = columns["frame"].to_numpy(), part["frame"].to_numpy()
+    tables_in_order: list[pd.DataFrame] = []
+    places: list[Ints] = []
+    done = 0
+    # Slices and one concatenation: half a million rows are copied once.
+    for t in np.union1d(frame[inside], now):
+        start, stop = np.searchsorted(frame, [t, t + 1])
+        mine = slice(*np.searchsorted(now, [t, t + 1]))
+        tables_in_order += [columns.iloc[done:start], part.iloc[mine]]
+        places += [place[done:start], new_place[mine]]
+        done = int(stop)
+    tables_in_order.append(columns.iloc[done:])
+    places.append(place[done:])
+    whole = pd.concat([t for t in tables_in_order if len(t)] or [columns.iloc[:0]], ignore_index=True)
+    return whole, np.concatenate(places)
 
 
 def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis:

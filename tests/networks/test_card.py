@@ -219,3 +219,13 @@ def test_what_is_wrong_with_contrast_and_spectrum_is_said(tmp_path, write_model)
     assert "no information beyond 0.41 nm" in blurred
     (noise,) = check_domain(card, lattice=Look(False, float("nan"), float("nan")))
     assert "noise" in noise
+
+
+def test_far_coarser_pixels_than_trained_ask_for_surer_columns(tmp_path, write_model):
+    card = load_card(write_model(tmp_path / "m"))
+    coarsest = card.domain.pixel_size_nm[1]
+    assert card.threshold_at((coarsest, coarsest)) == card.default_threshold
+    assert card.threshold_at(None) == card.default_threshold
+    assert card.threshold_at((coarsest, 2 * coarsest)) == 0.95
+    words = check_domain(card, pixel_size_nm=(2 * coarsest, 2 * coarsest))
+    assert any("0.95" in sentence for sentence in words)

@@ -242,7 +242,7 @@ def negative_row(detector: Detector, card: ModelCard) -> dict[str, Any] | None:
         "title": "soot, a real image without columns",
         "model": card.name,
         "sha256": card.sha256[:12],
-        "threshold": card.default_threshold,
+        "threshold": card.threshold_at((NEGATIVE[1], NEGATIVE[1])),
         "images": 1,
         "columns": 0,
         "found": found,
@@ -264,9 +264,8 @@ def false_columns(detector: Detector, path: Path, pixel_nm: float) -> tuple[int,
     image = image.mean(-1) if image.ndim == 3 and image.shape[-1] in (3, 4) else image
     card, c = detector.card, detector.card.calibration
     maps = detector.detect(image, (pixel_nm, pixel_nm))
-    found = find_columns(
-        maps, c.evidence, c.score, card.default_threshold, c.count_temperature, by_label=c.by_label
-    )
+    threshold = card.threshold_at((pixel_nm, pixel_nm))
+    found = find_columns(maps, c.evidence, c.score, threshold, c.count_temperature, by_label=c.by_label)
     return len(found), float(image.size * pixel_nm**2)
 
 

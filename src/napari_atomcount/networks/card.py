@@ -88,6 +88,12 @@ class Calibration(BaseModel):
         return self
 
 
+#: Pixels this many times coarser than the coarsest of the training show lattices that nobody trained on…
+FAR_COARSER = 1.5
+#: …and there only columns of at least this score are written, unless the user sets a threshold.
+COARSE_THRESHOLD = 0.95
+
+
 class ModelCard(BaseModel):
     """The content of ``card.json``."""
 
@@ -146,6 +152,13 @@ class ModelCard(BaseModel):
         if self.task == "columns" and net.get("labels", len(self.classes)) != len(self.classes):
             raise ValueError("the network has another number of classes than the card names")
         return self
+
+    def threshold_at(self, pixel_size_nm: tuple[float, float] | None) -> float:
+        """The threshold to use where the user sets none, by pixel size (y, x) in nm: stricter far outside."""
+        largest = FAR_COARSER * self.domain.pixel_size_nm[1]
+        if pixel_size_nm is not None and max(pixel_size_nm) > largest:
+            return max(self.default_threshold, COARSE_THRESHOLD)
+        return self.default_threshold
 
     @property
     def folder(self) -> Path:

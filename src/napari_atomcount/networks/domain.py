@@ -75,6 +75,12 @@ def check_domain(
                     f"The pixel size {size:.4g} nm is outside the model's {low:.4g}–{high:.4g} nm: "
                     "columns may be missed or invented."
                 )
+        strict = card.threshold_at(pixel_size_nm)
+        if strict > card.default_threshold:
+            words.append(
+                f"With pixels as coarse as these only columns of a score of {strict:g} and more are kept; "
+                "set the threshold to keep others."
+            )
     if dose_e_per_A2 is not None and math.isfinite(dose_e_per_A2):
         low, high = domain.dose_e_per_A2
         if dose_e_per_A2 < 0.7 * low:

@@ -251,7 +251,7 @@ def describe(
             "name": card.name,
             "sha256": card.sha256,
             "folder": str(card.folder),
-            "threshold": card.default_threshold
+            "threshold": card.threshold_at(movie.calibration.pixel_size_nm)
             if settings.detect.threshold is None
             else settings.detect.threshold,
         },

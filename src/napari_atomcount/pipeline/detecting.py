@@ -123,7 +123,8 @@ def detect_frames(
     area = Area.of(movie, settings)
     maker = SpectrumMaker(movie.shape[1:], pixel_size)
     card = detector.card
-    threshold = card.default_threshold if settings.detect.threshold is None else settings.detect.threshold
+    chosen = settings.detect.threshold
+    threshold = card.threshold_at(pixel_size) if chosen is None else chosen
     next_id = 0
     before: npt.NDArray[Any] | None = None
     for t in frame_numbers(movie, settings, card.images) if frames is None else frames:

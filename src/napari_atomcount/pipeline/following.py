@@ -131,8 +131,14 @@ def follow_sites(
     say("occupancy", 3, 3)
     analysis.summary.update(
         static_control=control.as_dict(),
-        warnings=[*movie.warnings, *store.warnings, *warnings, *_about_frames(store), *_about_sites(analysis,
-        store)], totals=totals(analysis, store),
+        warnings=[
+            *movie.warnings,
+            *store.warnings,
+            *warnings,
+            *_about_frames(store),
+            *_about_sites(analysis, store),
+        ],
+        totals=totals(analysis, store),
         hop_rates_per_frame=by_class_and_neighbours(found.rates, list(sites.by_label)),
         seconds=seconds,
     )

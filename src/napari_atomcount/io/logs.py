@@ -160,14 +160,13 @@ def _times(
             begun = datetime.strptime(
                 f"{said['Date (yyyy.mm.dd)']} {said['Time (hh:mm:ss.ms)']}", "%Y.%m.%d %H:%M:%S.%f"
             )
-        return numbers.to_numpy(np.float64) * factor, begun
+        return np.asarray(numbers, np.float64) * factor, begun
     stamps = pd.to_datetime(column, errors="coerce", format="mixed")
     if not stamps.notna().any():
         raise InputError(f"the column '{name}' of {path} holds neither seconds nor dates and times.")
     first = stamps.dropna().iloc[0]
-    return (stamps - first).dt.total_seconds().to_numpy(np.float64), first.to_pydatetime().replace(
-        tzinfo=None
-    )
+    seconds = np.asarray((stamps - first).dt.total_seconds(), np.float64)
+    return seconds, first.to_pydatetime().replace(tzinfo=None)
 
 
 def _named_unit(name: str, said: dict[str, str]) -> tuple[str, str]:

@@ -212,7 +212,7 @@ class _Registration:
             np.arange(i - reach[0], i + reach[0] + 1) % self.grid[0],
             np.arange(j - reach[1], j + reach[1] + 1) % self.grid[1],
         )
-        confidence = float(p[near].sum() / p.sum())
+        confidence = min(1.0, float(p[near].sum() / p.sum()))  # rounding must not make it more than sure
         found = np.array(
             [
                 self._offsets[0][i] + _parabola(log_likelihood[:, j], int(i)) * self.step_px[0],

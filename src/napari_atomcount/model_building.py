@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file
 from scipy.optimize import isotonic_regression, linear_sum_assignment, minimize_scalar
 from scipy.spatial import cKDTree
@@ -74,6 +75,7 @@ def build_model(
     cache: Path | None = None,
     version: str = "",
     parent: str | None = None,
+    seen_before: int = 0,
 ) -> ModelCard:
     """Write ``weights.safetensors`` (float16) and ``card.json`` of a trained recipe.
 
@@ -91,6 +93,8 @@ def build_model(
         Folder of exit waves.
     version, parent : str, optional
         Written on the card.
+    seen_before : int
+        Images that the parent had seen.
     """
     domain = recipe.domain
     if domain is None:
@@ -102,6 +106,8 @@ def build_model(
         )
     out.mkdir(parents=True, exist_ok=True)
     state = load_file(source)
+    with safe_open(source, "pt") as file:
+        seen = int((file.metadata() or {}).get("images", 0))
     half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
     save_atomically(half, out / "weights.safetensors", {"format": "pt"})
     card = ModelCard(
@@ -116,6 +122,7 @@ def build_model(
         pixel_size_nm=recipe.pixel_A / 10,
         normalisation="local beam level, Gaussian of 2.5 nm: I / level - 1",
         default_threshold=0.5,
+        images_seen=seen_before + seen,
         peak_nm=recipe.peak_nm,
         calibration=RAW,
         domain=domain,
@@ -190,6 +197,7 @@ def train_model(
         cache=cache,
         version=__version__,
         parent=None if init is None else init.name,
+        seen_before=0 if init is None else init.images_seen,
     )
     return card, complete
 

@@ -50,10 +50,8 @@ def test_everything_is_written(analysed: tuple[Path, dict[str, Any]]) -> None:
     names = {path.name for path in out.iterdir()}
     tables = {f"{n}.{kind}" for n in ("columns", "sites", "events", "drift") for kind in ("csv", "parquet")}
     pictures = {f"{n}.{kind}" for n in ("counts", "occupancy", "events", "trace") for kind in ("png", "svg")}
-    in_time = {
-        f"{n}.csv" for n in ("atoms", "dwell", "event_rate", "events_by_coordination", "hops", "survival")
-    }
     plots = ("atoms", "dwell", "event_rate", "events_by_coordination", "occurrence")
+    in_time = {f"{n}.csv" for n in (*plots[:4], "hops", "survival")}
     in_time |= {f"{n}.{kind}" for n in plots for kind in ("png", "svg")}
     assert names == tables | pictures | in_time | {"occupancy.npz", "summary.json", "confidence.tif"}
     keys = {"versions", "command", "settings", "calibration", "model", "domain", "warnings", "seconds"}

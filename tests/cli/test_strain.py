@@ -73,7 +73,7 @@ def test_a_wrong_zone_axis_is_a_warning(
     assert "wrong zone axis" in done.stderr
 
 
-def test_facets_time_a_line_and_the_refinement(
+def test_time_a_line_and_the_refinement(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
 ) -> None:
     done = command(
@@ -84,17 +84,15 @@ def test_facets_time_a_line_and_the_refinement(
     assert done.exit_code == 0, done.stderr
     settings = json.loads((tmp_path / "summary.json").read_text())["settings"]["strain"]
     assert (settings["refine"], settings["prefilter"], settings["neighbours"]) == ("gaussian", "wiener", 4)
-    facets = pd.read_csv(tmp_path / "strain_facets.csv")
-    assert facets.facet.nunique() == 4  # the square of dots
-    assert facets.reference.unique().tolist() == ["mean of each phase"]
-    assert facets.sigma_relaxation.gt(0).sum() == 8  # a corner of four dots has two neighbours
+    # the corners of so small a square have too few neighbours to match, and two columns are no facet
+    assert not (tmp_path / "strain_facets.csv").exists()
     time = pd.read_csv(tmp_path / "strain_time.csv")
     assert set(time.frame) == {0, 1, 2}
-    assert "facet 3" in set(time.part)
+    assert set(time.part) == {"all"}
     line = pd.read_csv(tmp_path / "strain_line.csv")
     assert line.normal.to_numpy() == pytest.approx(line.eyy.to_numpy())  # the line is drawn along x
     assert line.parallel.to_numpy() == pytest.approx(line.exx.to_numpy())
-    for name in ("strain_facets", "strain_time", "strain_line", "strain_interface"):
+    for name in ("strain_time", "strain_line", "strain_interface"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
 
 

@@ -74,7 +74,7 @@ def test_summary_tells_all(analysis):
     assert analysis.summary["model"]["sha256"] == "0" * 64
     assert analysis.summary["totals"]["events"] == 4
     assert analysis.summary["calibration"]["sources"]["pixel_size_nm"] == "user"
-    assert analysis.summary["domain"] == {"inside": True, "warnings": []}
+    assert analysis.summary["domain"] == {"inside": True, "warnings": [], "expected": None}
     assert analysis.summary["warnings"] == []
 
 

@@ -33,7 +33,7 @@ class StrainLegend(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: D102
-        return QSize(420, 40)
+        return QSize(420, 58)
 
     def paintEvent(self, _event) -> None:  # noqa: D102
         if self.limit <= 0:
@@ -44,7 +44,9 @@ class StrainLegend(QWidget):
         y = 11.0
         x = self._text(painter, 6.0, y, self.words, ink)
         x = self._text(painter, x, y, f"−{self.limit:.2g} {self.unit}", ink)
-        bar = QRectF(x, y - 7, _BAR, 14)
+        end = f"+{self.limit:.2g} {self.unit}"
+        room = self.width() - x - painter.fontMetrics().horizontalAdvance(end) - 3 * _GAP
+        bar = QRectF(x, y - 7, min(_BAR, max(40.0, room)), 14)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in np.linspace(0, 1, 17):
             rgb = strain_colours(np.array([2 * stop - 1]), 1.0)[0]
@@ -52,7 +54,7 @@ class StrainLegend(QWidget):
         painter.setPen(QPen(ink, 0.5))
         painter.setBrush(gradient)
         painter.drawRect(bar)
-        self._text(painter, bar.right() + _GAP, y, f"+{self.limit:.2g} {self.unit}", ink)
+        self._text(painter, bar.right() + _GAP, y, end, ink)
         y, x = 29.0, 6.0
         sample = [float(c) for c in strain_colours(np.array([0.7]), 1.0)[0][:3]]
         for diameter, words in ((13.0, "differs from zero"), (7.0, "below its own 95 % error")):
@@ -60,7 +62,7 @@ class StrainLegend(QWidget):
             painter.setPen(QPen(QColor("black"), 1.0))
             painter.drawEllipse(QRectF(x, y - diameter / 2, diameter, diameter))
             x = self._text(painter, x + diameter + 4, y, words, ink)
-        self._text(painter, x, y, f"relative to: {self.reference}", ink)
+        self._text(painter, 6.0, 47.0, f"relative to: {self.reference}", ink)
         painter.end()
 
     def _text(self, painter: QPainter, x: float, y: float, text: str, colour: QColor) -> float:

@@ -98,6 +98,7 @@ class StrainPanel(QWidget):
             if not isinstance(item, pg.InfiniteLine):
                 plot.removeItem(item)
         plot.getAxis("bottom").setTicks(None)
+        plot.setTitle(None)
         return plot
 
     # -- drawing -----------------------------------------------------------
@@ -138,14 +139,15 @@ class StrainPanel(QWidget):
     ) -> None:
         """Points with 95 % errors: name, x, y, standard error of each curve."""
         plot = self._empty(name)
-        item = plot.getPlotItem()
-        if item.legend is None:
-            item.addLegend(offset=(-10, 2), brush=QColor(30, 34, 42, 190), labelTextSize="8pt")
-        item.legend.clear()
-        for (words, x, y, sigma), colour in zip(curves, COLOURS, strict=False):
+        names = [  # above the plot: a legend inside would hide points
+            f'<span style="color:{pg.mkColor(colour).name()}">● {words}</span>'
+            for (words, *_), colour in zip(curves, COLOURS, strict=False)
+        ]
+        plot.setTitle(" &nbsp; ".join(names), size="8pt")
+        for (_, x, y, sigma), colour in zip(curves, COLOURS, strict=False):
             height = 2 * Z95 * np.nan_to_num(sigma)
             plot.addItem(pg.ErrorBarItem(x=x, y=y, height=height, beam=0.0, pen=pg.mkPen(colour, width=1)))
-            plot.plot(x, y, pen=pg.mkPen(colour), symbol="o", symbolSize=6, symbolBrush=colour, name=words)
+            plot.plot(x, y, pen=pg.mkPen(colour), symbol="o", symbolSize=6, symbolBrush=colour)
         plot.setLabel("bottom", labels[0])
         plot.setLabel("left", labels[1])
         plot.enableAutoRange()
@@ -153,9 +155,6 @@ class StrainPanel(QWidget):
     def show_facets(self, relaxations: pd.DataFrame) -> None:
         """Relaxation of each facet's columns, side by side, with 95 % errors."""
         plot = self._empty("facets")
-        item = plot.getPlotItem()
-        if item.legend is not None:
-            item.legend.clear()
         ticks, lines = [], []
         for number, own in relaxations.groupby("facet"):
             place = int(str(number)) + np.linspace(-0.3, 0.3, len(own))

@@ -11,7 +11,7 @@ from dot_scene import FRAMES, PIXEL_NM, SIZE, Laplacian, Scene, card
 
 from napari_atomcount import pipeline
 from napari_atomcount.io.tables import read_analysis, write_analysis
-from napari_atomcount.measure.drift import SpectrumMaker
+from napari_atomcount.measure.spectra import SpectrumMaker
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError

@@ -4,14 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_atomcount.measure.drift import (
-    SpectrumList,
-    SpectrumMaker,
-    drift_table,
-    estimate_drift,
-    refine_drift,
-    track,
-)
+from napari_atomcount.measure.column_drift import refine_drift
+from napari_atomcount.measure.drift import drift_table, estimate_drift, track
+from napari_atomcount.measure.spectra import SpectrumList, SpectrumMaker
 from napari_atomcount.records import tables
 from napari_atomcount.records.settings import DriftSettings
 
@@ -136,7 +131,7 @@ def test_too_few_columns_change_nothing():
 def test_spectra_on_disk_are_those_in_memory(particle, monkeypatch):
     maker = SpectrumMaker((SIZE, SIZE), (PIXEL_NM, PIXEL_NM))
     made = [maker(f) for f in images(particle(1.0), np.zeros((5, 2)), np.random.default_rng(0))]
-    monkeypatch.setattr("napari_atomcount.measure.drift.IN_MEMORY_BYTES", 2 * made[0].nbytes)
+    monkeypatch.setattr("napari_atomcount.measure.spectra.IN_MEMORY_BYTES", 2 * made[0].nbytes)
     spectra = SpectrumList()
     for one in made:
         spectra.append(one)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from napari_atomcount.measure.drift import SpectrumMaker
+from napari_atomcount.measure.spectra import SpectrumMaker
 
 Doubles = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complexfloating]

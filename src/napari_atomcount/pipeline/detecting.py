@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.measure.columns import find_columns
-from napari_atomcount.measure.drift import SpectrumMaker
+from napari_atomcount.measure.spectra import SpectrumMaker
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, look_at
 from napari_atomcount.records import tables

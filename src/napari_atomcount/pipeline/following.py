@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.measure.control import BULK_NEIGHBOURS, static_control
-from napari_atomcount.measure.drift import SpectrumMaker, drift_table, refine_drift, track
 from napari_atomcount.measure.occupancy import hidden_markov
 from napari_atomcount.measure.sites import CLASS_POOLS, build_sites, positions_in_frames
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.assembling import Followed, assemble, totals
+from napari_atomcount.pipeline.registering import measure_drift
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -28,7 +28,6 @@ Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
-UNSURE_DRIFT = 0.9
 NOT_SAID = -1
 HALF = 0.5
 
@@ -200,33 +199,6 @@ def known_states(
                 if far.min() <= 1:
                     known[row, far.argmin()] = int(present)
     return known
-
-
-def measure_drift(
-    movie: Movie,
-    columns: pd.DataFrame,
-    store: LogitStore,
-    settings: AnalysisSettings,
-    warnings: list[str],
-) -> pd.DataFrame:
-    """DRIFT of the finished frames, from the images and then the columns; adds to `warnings`."""
-    frames = store.frames
-    if not settings.drift.enabled or len(frames) < 2:
-        confidence = np.full(len(frames), np.nan)
-        return drift_table(frames, np.zeros((len(frames), 2)), confidence)
-    pixel_size = movie.calibration.require_pixel_size()
-    maker = SpectrumMaker(movie.shape[1:], pixel_size)
-    shift, confidence = track(maker, store.spectra(), store.observed, settings.drift)
-    rough = drift_table(frames, shift, confidence)
-    drift = refine_drift(rough, columns, pixel_size)
-    unsure = frames[(confidence < UNSURE_DRIFT) & store.observed]
-    if len(unsure):
-        some = ", ".join(str(t) for t in unsure[:10]) + (" …" if len(unsure) > 10 else "")
-        warnings.append(
-            f"the drift is unsure, by a period of the lattice, in {len(unsure)} of {len(frames)} frames "
-            f"({some}): look at the confidence in drift.csv"
-        )
-    return drift
 
 
 def _about_frames(store: LogitStore) -> list[str]:

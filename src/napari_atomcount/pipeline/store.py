@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.special import expit
 
 from napari_atomcount.io.atomic import whole_file
-from napari_atomcount.measure.drift import Spectrum, SpectrumList
+from napari_atomcount.measure.spectra import Spectrum, SpectrumList
 from napari_atomcount.pipeline.detecting import FrameResult
 from napari_atomcount.records.movie import Movie
 

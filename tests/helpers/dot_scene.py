@@ -62,11 +62,16 @@ def particle(radius=0.85):
     return points[np.hypot(*points.T) < radius] / PIXEL_NM + SIZE / 2
 
 
-def render(points, present, shift, rng):
-    """Noisy frames (T, Y, X), electrons."""
+def render(points, present, shift, rng, turn=None, scale=None):
+    """Noisy frames (T, Y, X), electrons; turned by degrees (T,), counter-clockwise, and enlarged."""
     grid = np.arange(SIZE)[:, None]
-    for here, (dy, dx) in zip(present, shift, strict=True):
-        y, x = (points[here] + [dy, dx]).T
+    turn = np.zeros(len(shift)) if turn is None else np.deg2rad(turn)
+    scale = np.ones(len(shift)) if scale is None else scale
+    middle = (SIZE - 1) / 2
+    for here, (dy, dx), angle, size in zip(present, shift, turn, scale, strict=True):
+        from_y, from_x = (points[here] - middle).T
+        y = size * (np.cos(angle) * from_y - np.sin(angle) * from_x) + middle + dy
+        x = size * (np.sin(angle) * from_y + np.cos(angle) * from_x) + middle + dx
         wave_y = np.exp(-((grid - y) ** 2) / (2 * 2.4**2))
         wave_x = np.exp(-((grid - x) ** 2) / (2 * 2.4**2))
         yield rng.poisson(12.4 * (1 + 0.7 * wave_y @ wave_x.T)).astype(np.uint16)

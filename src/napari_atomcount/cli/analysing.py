@@ -55,6 +55,8 @@ def analyze(
     focal_series: options.FocalSeries = False,
     defocus_nm: options.Defocus = None,
     no_drift: options.NoDrift = False,
+    rotation: options.Rotation = False,
+    scale: options.Scale = False,
     false_events: options.FalseEvents = None,
     template: options.Template = None,
     strain_reference: options.StrainReference = None,
@@ -86,6 +88,8 @@ def analyze(
     from napari_atomcount.pipeline.preparing import prepared
     from napari_atomcount.pipeline.time_output import calibration_of, kinetics_of, write_kinetics
 
+    if no_drift and (rotation or scale):
+        raise typer.BadParameter("--no-drift takes the specimen to stand still: not with --rotation, --scale")
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     span, part = parsing.frame_range(frames), parsing.region(roi)
     bad = parsing.frame_list(bad_frames)
@@ -96,7 +100,7 @@ def analyze(
             "focal_series": focal_series,
             "defocus_nm": parsing.defocus(defocus_nm),
         },
-        drift={"enabled": not no_drift},
+        drift={"enabled": not no_drift, "rotation": rotation, "scale": scale},
         occupancy={"false_events_per_1000": false_events},
         strain={
             "templates": template or None,

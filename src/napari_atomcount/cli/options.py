@@ -100,6 +100,12 @@ Defocus = Annotated[
     ),
 ]
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
+Rotation = Annotated[
+    bool, typer.Option("--rotation", help="Follow how the specimen turns in the plane, up to 10°.")
+]
+Scale = Annotated[
+    bool, typer.Option("--scale", help="Follow how the specimen is enlarged, up to 4 %.")
+]
 FalseEvents = Annotated[
     float | None,
     typer.Option(

@@ -141,6 +141,15 @@ class Actions(QObject):
         """Accept another number of false events; what has been followed is followed again."""
         occupancy = self.model.settings.occupancy.model_copy(update={"false_events_per_1000": per_1000})
         self.model.settings = self.model.settings.model_copy(update={"occupancy": occupancy})
+        self._settings_changed()
+
+    def set_turning(self, rotation: bool, scale: bool) -> None:
+        """Follow rotation and scale of the specimen, or do not; what has been followed is followed again."""
+        drift = self.model.settings.drift.model_copy(update={"rotation": rotation, "scale": scale})
+        self.model.settings = self.model.settings.model_copy(update={"drift": drift})
+        self._settings_changed()
+
+    def _settings_changed(self) -> None:
         if self.model.analysis is not None:
             if self.runner.busy:
                 self._follow_again = True

@@ -124,6 +124,7 @@ class AtomCountDock(QWidget):
         self.network.stop_requested.connect(self._stop)
         self.time.overlay_chosen.connect(self.view.set_overlay)
         self.time.false_events_changed.connect(commands.set_false_events)
+        self.time.turning_changed.connect(commands.set_turning)
         self.time.follow_requested.connect(commands.follow)
         self.time.event_chosen.connect(self.view.show_event)
         self.export.save_requested.connect(self._save)
@@ -170,6 +171,7 @@ class AtomCountDock(QWidget):
         commands.replay = keeper.replay
         self.movie.calibration_edited.connect(lambda *_: keeper.note_calibration())
         self.time.false_events_changed.connect(lambda _: keeper.note_settings())
+        self.time.turning_changed.connect(lambda *_: keeper.note_settings())
         keeper.failed.connect(show_error)
         keeper.noted.connect(show_info)
         keeper.changed.connect(self._update)
@@ -275,6 +277,7 @@ class AtomCountDock(QWidget):
         )
         self.network.show_run(run, run is None or model.can_continue(run), busy)
         self.time.show_run(run, busy)
+        self.time.show_settings(model.settings)
         self.time.set_overlay(self.layers.overlay)
         self.export.set_ready(
             run is not None and run.analysis is not None and not run.analysis_is_stale and not busy

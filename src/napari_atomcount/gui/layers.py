@@ -14,6 +14,7 @@ from napari_atomcount.gui.lazy import LazyFrames, draw_labels
 from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.io import palette
+from napari_atomcount.records.motion import Motion
 
 COLUMNS, LABELS, CONFIDENCE, OCCUPANCY, EVENTS = (
     "columns",
@@ -235,15 +236,19 @@ class ResultLayers:
 
     def follow_slider(self) -> None:
         """Move the layers of the mean lattice to where it is in the frame that is shown; mark its events."""
-        shift = np.zeros(2)
         if self.model.movie is None:
             return
+        matrix, offset = np.eye(2), np.zeros(2)
         if self.model.analysis is not None:
-            shift = drift_at(self.model.analysis.drift, self.frame)
+            matrix, offset = Motion.of(self.model.analysis.drift).at(self.frame).mapping(0)
+        scale = np.array(self._geometry().scale[1:])
+        world = np.eye(3)  # of nm: the layers' own scale has turned px into them
+        world[:2, :2] = matrix * scale[:, None] / scale[None, :]
+        world[:2, 2] = offset * scale
         for role in (OCCUPANCY, EVENTS, SELECTED):
             layer = self.get(role)
             if layer is not None:
-                layer.translate = shift * self._geometry().scale[1:]
+                layer.affine = world
         events = self.get(EVENTS)
         if events is not None and self.model.analysis is not None:
             points.mark_events_of_frame(events, self.model.analysis, self.frame)

@@ -10,14 +10,17 @@ import numpy as np
 from napari.layers import Shapes
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
+from scipy import ndimage
 
 from napari_atomcount.gui.lazy import LazyFrames
 from napari_atomcount.gui.time_plots import TimePlots
 from napari_atomcount.records.errors import AtomcountError
+from napari_atomcount.records.motion import Motion
 
 if TYPE_CHECKING:
     from napari_atomcount.gui.session_model import SessionModel
     from napari_atomcount.io.logs import Log
+    from napari_atomcount.records.movie import Movie
 
 LINE_LAYER, AVERAGE_LAYER = "facet", "rolling average"
 
@@ -148,12 +151,18 @@ class TimeControl(QObject):
         self.viewer.layers.move(len(self.viewer.layers) - 1, at)
 
     def _average(self, frame: int, half: int) -> np.ndarray:
-        """Mean of the frames around one, each moved by whole pixels to where this one is."""
+        """Mean of the frames around one, each moved by whole pixels to where this one is.
+
+        Where rotation or scale was followed, frames are interpolated: this is for looking at only.
+        """
         movie = self.model.movie
         assert movie is not None
         drift = np.zeros((movie.n_frames, 2))
         if self.model.analysis is not None:
             table = self.model.analysis.drift
+            motion = Motion.of(table)
+            if motion.linear is not None:
+                return turned_average(movie, motion, frame, half)
             drift[table["frame"].to_numpy(int)] = np.nan_to_num(table[["dy", "dx"]].to_numpy(float))
         total = np.zeros(movie.shape[1:], np.float64)
         weight = np.zeros(movie.shape[1:], np.float64)
@@ -172,6 +181,21 @@ class TimeControl(QObject):
         if LINE_LAYER in self.viewer.layers:
             self.viewer.layers.remove(LINE_LAYER)
         self.refresh()
+
+
+def turned_average(movie: Movie, motion: Motion, frame: int, half: int) -> np.ndarray:
+    """Mean of the frames around one, each turned, enlarged and moved to how this one shows the specimen."""
+    to, from_here = motion.at(frame).mapping(0)
+    back = np.linalg.inv(to)
+    total, weight = (np.zeros(movie.shape[1:], np.float64) for _ in range(2))
+    for t in range(max(0, frame - half), min(movie.n_frames, frame + half + 1)):
+        image = np.asarray(movie.frame(t), float)
+        matrix, offset = motion.at(t).mapping(0)
+        matrix = matrix @ back
+        place = {"matrix": matrix, "offset": offset - matrix @ from_here, "order": 1, "cval": 0.0}
+        total += ndimage.affine_transform(np.nan_to_num(image), **place)
+        weight += ndimage.affine_transform(np.isfinite(image).astype(float), **place)
+    return (total / np.maximum(weight, 1e-6)).astype(np.float32)
 
 
 def _overlap(move: int, size: int) -> tuple[slice, slice]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLabel, QPushButton, QTableView
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QHeaderView, QLabel, QPushButton, QTableView
 
 from napari_atomcount.gui import style
 from napari_atomcount.gui.forms import Section, SettingField, hint
 from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.time_plots import TimePlots
-from napari_atomcount.records.settings import OccupancySettings
+from napari_atomcount.records.settings import AnalysisSettings, OccupancySettings
 
 EMPTY = (
     "After a run over all frames, columns are followed through time: the occupancy of every site, the events "
@@ -69,6 +69,8 @@ class TimeSection(Section):
         ``"columns"``, ``"occupancy"`` or ``"events"``.
     false_events_changed(float)
         Accepted false events per 1,000 site-frames.
+    turning_changed(bool, bool)
+        Whether rotation and scale of the specimen are followed.
     follow_requested()
         Follow the columns that are there.
     event_chosen(int, int)
@@ -77,6 +79,7 @@ class TimeSection(Section):
 
     overlay_chosen = Signal(str)
     false_events_changed = Signal(float)
+    turning_changed = Signal(bool, bool)
     follow_requested = Signal()
     event_chosen = Signal(int, int)
 
@@ -90,6 +93,16 @@ class TimeSection(Section):
         self.overlay.textActivated.connect(self.overlay_chosen)
         self.false_events = SettingField(OccupancySettings, "false_events_per_1000")
         self.false_events.valueChanged.connect(self.false_events_changed)
+        self.rotation = _box("follow rotation", "rotation", "For a particle that turns in the plane.")
+        self.scale = _box("follow scale", "scale", "For a magnification or height that changes.")
+        turning = QHBoxLayout()
+        turning.addSpacing(style.CAPTION_WIDTH)
+        for box in (self.rotation, self.scale):
+            turning.addWidget(box)
+            box.toggled.connect(
+                lambda _on: self.turning_changed.emit(self.rotation.isChecked(), self.scale.isChecked())
+            )
+        turning.addStretch(1)
         self.follow = QPushButton()
         self.follow.setObjectName("atomcount_follow")
         self.follow.clicked.connect(lambda _checked=False: self.follow_requested.emit())
@@ -111,6 +124,7 @@ class TimeSection(Section):
         self.body.addWidget(self.empty)
         self.body.addLayout(_captioned("show", self.overlay, ""))
         self.body.addLayout(_captioned("false events ≤", self.false_events, "per 1,000 site-frames"))
+        self.body.addLayout(turning)
         self.plots = TimePlots()
         for widget in (self.follow, self.totals, self.table, self.plots):
             self.body.addWidget(widget)
@@ -149,6 +163,16 @@ class TimeSection(Section):
             self.totals.setText("\n".join([text, *(f"▲ {warning}" for warning in warnings)]))
             self.totals.setStyleSheet(style.WARN if warnings else style.PLAIN)
 
+    def show_settings(self, settings: AnalysisSettings) -> None:
+        """Show the settings that hold: those of a session that was opened, or before an undone change."""
+        for widget in (self.false_events, self.rotation, self.scale):
+            widget.blockSignals(True)
+        self.false_events.setValue(settings.occupancy.false_events_per_1000)
+        self.rotation.setChecked(settings.drift.rotation)
+        self.scale.setChecked(settings.drift.scale)
+        for widget in (self.false_events, self.rotation, self.scale):
+            widget.blockSignals(False)
+
     def set_overlay(self, overlay: str) -> None:
         """Show which overlay is drawn."""
         self.overlay.setCurrentText(overlay)
@@ -156,6 +180,14 @@ class TimeSection(Section):
     def _on_event_clicked(self, index: QModelIndex) -> None:
         event = self.table_model.events.iloc[index.row()]
         self.event_chosen.emit(int(event["frame"]), int(event["site_id"]))
+
+
+def _box(text: str, name: str, tip: str) -> QCheckBox:
+    """An option of the registration."""
+    box = QCheckBox(text)
+    box.setObjectName(f"atomcount_{name}")
+    box.setToolTip(f"{tip} The columns are followed again; pixels are never resampled for counting.")
+    return box
 
 
 def _captioned(caption: str, widget, unit: str) -> QHBoxLayout:

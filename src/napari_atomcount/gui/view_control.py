@@ -8,10 +8,11 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_atomcount.gui import site_finder
-from napari_atomcount.gui.layers import COLUMNS, ResultLayers, drift_at
+from napari_atomcount.gui.layers import COLUMNS, ResultLayers
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.trace_plot import EMPTY, TracePanel
 from napari_atomcount.gui.traces import site_trace
+from napari_atomcount.records.motion import Motion
 
 REFRESH_S = 0.25  # columns are redrawn at most this often while results stream in
 
@@ -143,8 +144,9 @@ class ViewControl(QObject):
         y, x = world[-2] / scale[1], world[-1] / scale[2]
         analysis, size = self.model.analysis, movie.calibration.pixel_size_nm
         if analysis is not None:
-            dy, dx = drift_at(analysis.drift, self.layers.frame)
-            row = site_finder.nearest(analysis.sites, y - dy, x - dx, size)
+            motion = Motion.of(analysis.drift).at(self.layers.frame)
+            home = motion.back(np.array([[y, x]]), np.zeros(1, int))[0]
+            row = site_finder.nearest(analysis.sites, float(home[0]), float(home[1]), size)
             self.model.select_site(-1 if row is None else int(analysis.sites["site_id"].iloc[row]))
             return
         columns = run.frame_columns(self.layers.frame)

@@ -18,6 +18,7 @@ from napari_atomcount.io import drawing, palette
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.motion import Motion
 from napari_atomcount.records.movie import Movie
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def aligned_mean(movie: Movie, drift: pd.DataFrame, max_frames: int = 40) -> NDA
     movie
         Frames are read one at a time.
     drift
-        The drift table: frame, dy, dx in px; a site of frame 0 lies at (y + dy, x + dx) in the frame.
+        The drift table; where rotation and scale were followed, they are undone as well.
     max_frames
         More are not read.
 
@@ -237,12 +238,14 @@ def aligned_mean(movie: Movie, drift: pd.DataFrame, max_frames: int = 40) -> NDA
     chosen = drift.iloc[np.unique(np.linspace(0, len(drift) - 1, min(max_frames, len(drift))).astype(int))]
     total = np.zeros(movie.shape[-2:])
     weight = np.zeros(movie.shape[-2:])
-    for frame, dy, dx in zip(chosen["frame"], chosen["dy"], chosen["dx"], strict=True):
+    motion = Motion.of(chosen)
+    for row, frame in enumerate(chosen["frame"]):
         image = np.asarray(movie.frame(int(frame)), float)
         valid = np.isfinite(image)
-        shift = (-float(np.nan_to_num(dy)), -float(np.nan_to_num(dx)))
-        total += ndimage.shift(np.where(valid, image, 0.0), shift, order=1, cval=0.0)
-        weight += ndimage.shift(valid.astype(float), shift, order=1, cval=0.0)
+        matrix, offset = motion.mapping(row)
+        offset = np.nan_to_num(offset)
+        total += ndimage.affine_transform(np.where(valid, image, 0.0), matrix, offset, order=1, cval=0.0)
+        weight += ndimage.affine_transform(valid.astype(float), matrix, offset, order=1, cval=0.0)
     covered = weight > 0.5 * len(chosen)  # fewer frames would stand out by their noise
     level = total[covered].sum() / weight[covered].sum() if covered.any() else 0.0
     return np.where(covered, total / np.maximum(weight, 1e-9), level).astype(np.float32)

@@ -16,6 +16,7 @@ from napari_atomcount.measure.lattice import Lattice, coordination, empty_neighb
 from napari_atomcount.measure.peaks import density_peaks, nearest, nearest_other
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.motion import Motion
 from napari_atomcount.records.settings import SiteSettings
 
 Doubles = npt.NDArray[np.float64]
@@ -86,17 +87,16 @@ def class_pools(table: pd.DataFrame, classes: list[str]) -> Ints:
 
 def to_specimen(columns: pd.DataFrame, drift: pd.DataFrame) -> tuple[Doubles, Doubles]:
     """Position (y, x) in px that each column (rows with frame, y, x) would have in frame 0."""
-    frames = drift["frame"].to_numpy()
-    row = np.searchsorted(frames, columns["frame"].to_numpy())
-    dy, dx = drift["dy"].to_numpy()[row], drift["dx"].to_numpy()[row]
-    return columns["y"].to_numpy() - dy, columns["x"].to_numpy() - dx
+    motion = Motion.of(drift)
+    place = columns[["y", "x"]].to_numpy(np.float64)
+    home = motion.back(place, motion.rows(columns["frame"].to_numpy()))
+    return home[:, 0], home[:, 1]
 
 
 def positions_in_frames(sites: pd.DataFrame, drift: pd.DataFrame) -> tuple[Doubles, Doubles]:
     """Where every site is in every frame: y and x in px, each of shape (T, S)."""
-    y = sites["y"].to_numpy()[None] + drift["dy"].to_numpy()[:, None]
-    x = sites["x"].to_numpy()[None] + drift["dx"].to_numpy()[:, None]
-    return y, x
+    place = Motion.of(drift).everywhere(sites[["y", "x"]].to_numpy(np.float64))
+    return place[..., 0], place[..., 1]
 
 
 def build_sites(

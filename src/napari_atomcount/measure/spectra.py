@@ -7,7 +7,7 @@ from typing import IO, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, ndimage
 
 Image = npt.NDArray[np.floating]
 Spectrum = npt.NDArray[np.complex64]
@@ -15,6 +15,7 @@ Spectrum = npt.NDArray[np.complex64]
 SHORTEST_PERIOD_NM = 0.16  # finer detail carries more noise than shape
 LONGEST_PERIOD_NM = 5.0  # longer waves are illumination
 TAPER = 0.08  # of the field, at each edge, against the jump from one edge to the other
+EDGE_NM = 0.5  # width of the soft edge of an area that is left out
 IN_MEMORY_BYTES = 64 << 20
 
 
@@ -27,9 +28,16 @@ class SpectrumMaker:
         (Y, X) of the frames, px.
     pixel_size_nm : (float, float)
         (y, x), nm.
+    inside : ndarray of bool, shape (Y, X), optional
+        Only these pixels take part, with a soft edge outside of them: the support is left out, say.
     """
 
-    def __init__(self, shape: tuple[int, int], pixel_size_nm: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        pixel_size_nm: tuple[float, float],
+        inside: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         self.shape = shape
         self.pixel_size_nm = pixel_size_nm
         size_nm = [n * p for n, p in zip(shape, pixel_size_nm, strict=True)]
@@ -44,6 +52,7 @@ class SpectrumMaker:
         longest = min(LONGEST_PERIOD_NM, max(size_nm) / 2)
         self.used = (self.frequency >= 1 / longest) & (self.frequency <= 1 / SHORTEST_PERIOD_NM)
         self._window = [_taper(n) for n in shape]
+        self._inside = None if inside is None else _soft(inside, pixel_size_nm)
         self._rows = rows % shape[0]
 
     def __call__(self, image: Image, valid: npt.NDArray[np.bool_] | None = None) -> Spectrum:
@@ -51,8 +60,13 @@ class SpectrumMaker:
         good = np.isfinite(image) if valid is None else valid & np.isfinite(image)
         if not good.any():
             return np.zeros(self.frequency.shape, np.complex64)
-        mean = float(np.mean(image[good], dtype=np.float64))
+        weight = None if self._inside is None else self._inside[good]
+        if weight is not None and not weight.any():
+            return np.zeros(self.frequency.shape, np.complex64)
+        mean = float(np.average(np.asarray(image[good], np.float64), weights=weight))
         flat = np.where(good, np.asarray(image, dtype=np.float32) - np.float32(mean), np.float32(0))
+        if self._inside is not None:
+            flat *= self._inside
         flat *= self._window[0][:, None]
         flat *= self._window[1]
         spectrum = fft.rfft2(flat)[self._rows, : self.kept[1] + 1]
@@ -66,6 +80,14 @@ def _taper(n: int) -> npt.NDArray[np.float32]:
     window = np.ones(n, np.float32)
     window[:edge], window[n - edge :] = ramp, ramp[::-1]
     return window
+
+
+def _soft(inside: npt.NDArray[np.bool_], pixel_size_nm: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """1 inside, falling to 0 over `EDGE_NM` outside: a hard edge would stand still in a moving image."""
+    if not inside.any() or inside.all():
+        return inside.astype(np.float32)
+    away = ndimage.distance_transform_edt(~inside, sampling=pixel_size_nm)
+    return np.asarray(0.5 + 0.5 * np.cos(np.pi * np.clip(away / EDGE_NM, 0, 1)), dtype=np.float32)
 
 
 class SpectrumList:

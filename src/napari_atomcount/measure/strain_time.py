@@ -9,6 +9,7 @@ import pandas as pd
 
 from napari_atomcount.measure.strain_views import COMPONENTS
 from napari_atomcount.measure.templates import Doubles
+from napari_atomcount.records.motion import Motion
 
 #: Degrees of freedom that the stated errors are worth against the spread over frames.
 PRIOR = 8.0
@@ -37,7 +38,7 @@ def average_positions(
     DataFrame
         site_id, y, x (in frame 0), y_sigma, x_sigma (px), n_frames.
     """
-    own = positions[positions["site_id"] >= 0].merge(drift[["frame", "dy", "dx"]], on="frame", how="left")
+    own = positions[positions["site_id"] >= 0]
     names = ["site_id", "y", "x", "y_sigma", "x_sigma", "n_frames"]
     if not len(own):
         return pd.DataFrame({name: np.zeros(0) for name in names}).astype({"site_id": "int64"})
@@ -46,8 +47,12 @@ def average_positions(
     number = np.bincount(code).astype(float)
     frames = int(when.max()) + 1
     result = {"site_id": site, "n_frames": number.astype(np.int64)}
-    for axis in ("y", "x"):
-        place = own[axis].to_numpy(float) - own[f"d{axis}"].fillna(0.0).to_numpy(float)
+    home = own[["y", "x"]].to_numpy(float, copy=True)
+    known = np.isin(own["frame"].to_numpy(), drift["frame"].to_numpy())
+    motion = Motion.of(drift)
+    home[known] = motion.back(home[known], motion.rows(own["frame"].to_numpy()[known]))
+    for k, axis in enumerate(("y", "x")):
+        place = home[:, k]
         for _ in range(ROUNDS):
             mean = np.bincount(code, place) / number
             rest = place - mean[code]

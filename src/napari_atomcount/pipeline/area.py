@@ -32,10 +32,13 @@ class Area:
         None: all of it.
     shape : (int, int)
         (Y, X).
+    unmasked : ndarray of bool, shape (Y, X), optional
+        What the mask leaves, whatever the region; None: there is no mask.
     """
 
     inside: Bools | None
     shape: tuple[int, int]
+    unmasked: Bools | None = None
 
     @classmethod
     def of(cls, movie: Movie, settings: AnalysisSettings) -> Area:
@@ -59,7 +62,8 @@ class Area:
             inside[:] = False
             inside[y0:y1, x0:x1] = True
         if settings.mask is not None:
-            inside &= ~read_mask(settings.mask, shape)
+            unmasked = ~read_mask(settings.mask, shape)
+            return cls(inside & unmasked, shape, unmasked)
         return cls(inside, shape)
 
     def holds(self, y: npt.NDArray[np.floating], x: npt.NDArray[np.floating]) -> Bools:

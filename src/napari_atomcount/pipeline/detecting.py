@@ -121,7 +121,8 @@ def detect_frames(
     check_series(detector.card, settings.detect)
     pixel_size = movie.calibration.require_pixel_size()
     area = Area.of(movie, settings)
-    maker = SpectrumMaker(movie.shape[1:], pixel_size)
+    # What is masked (the support) may move on its own; a region of interest still needs its surroundings.
+    maker = SpectrumMaker(movie.shape[1:], pixel_size, area.unmasked)
     card = detector.card
     chosen = settings.detect.threshold
     threshold = card.threshold_at(pixel_size) if chosen is None else chosen

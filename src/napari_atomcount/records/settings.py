@@ -46,6 +46,11 @@ class DriftSettings(Settings):
 
     enabled: bool = setting(True, "", "follow the drift; off: the specimen is taken to stand still")
     max_step_nm: float = setting(0.5, "nm", "largest shift from one frame to the next", gt=0, le=20)
+    rotation: bool = setting(False, "", "follow how the specimen turns in the plane")
+    scale: bool = setting(False, "", "follow how the specimen is enlarged")
+    max_turn_deg: float = setting(
+        10.0, "degrees", "largest turn against the first frame that is looked for", gt=0, le=30
+    )
 
 
 class SiteSettings(Settings):

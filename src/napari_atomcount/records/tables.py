@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from napari_atomcount.records.errors import TableError
+from napari_atomcount.records.packed import LISTS, packed
 
 Kind = Literal["int64", "float64", "str", "list"]
 
@@ -22,7 +23,7 @@ class Field:
     name : str
         As it stands in the header row.
     dtype : {"int64", "float64", "str", "list"}
-        ``list`` holds an array of numbers in each row; it goes into Parquet, not into CSV.
+        ``list`` holds a list of numbers in each row (`records.packed`); it goes into Parquet, not into CSV.
     unit : str
         Unit, empty for names and pure numbers.
     description : str
@@ -185,6 +186,19 @@ DRIFT = Schema(
         Field(
             "confidence", "float64", "", "how far the shift is to be trusted; NaN: not known", low=0, high=1
         ),
+        Field(
+            "rotation",
+            "float64",
+            "degrees",
+            "turn about the pivot against frame 0, counter-clockwise on the screen",
+            optional=True,
+        ),
+        Field("scale", "float64", "", "how far it is enlarged against frame 0", low=0, optional=True),
+        Field("rotation_sigma", "float64", "degrees", "standard error; NaN: not known", low=0, optional=True),
+        Field("scale_sigma", "float64", "", "standard error; NaN: not known", low=0, optional=True),
+        Field("pivot_y", "float64", "px", "a site p of frame 0 is at c + A (p - c) + d", optional=True),
+        Field("pivot_x", "float64", "px", "see pivot_y", optional=True),
+        Field("aspect", "float64", "", "height of a pixel over its width", low=0, optional=True),
     ),
     key=("frame",),
 )
@@ -303,9 +317,9 @@ def _require_columns(table: pd.DataFrame, schema: Schema) -> None:
 
 
 def _cast(series: pd.Series[Any], field: Field, schema: Schema) -> pd.Series[Any]:
-    if field.dtype == "list":
-        return series.astype(object)
     try:
+        if field.dtype == "list":
+            return packed(series)
         if field.dtype == "int64" and series.isna().any():
             raise ValueError("it has missing values, for which whole numbers use -1")
         if field.dtype == "int64" and len(series) and (series != series.astype("int64")).any():
@@ -319,7 +333,7 @@ def _cast(series: pd.Series[Any], field: Field, schema: Schema) -> pd.Series[Any
         ) from err
 
 
-_WORDS = {"int64": "whole numbers", "float64": "numbers", "str": "text"}
+_WORDS = {"int64": "whole numbers", "float64": "numbers", "str": "text", "list": "lists of numbers"}
 
 
 def _check_type(series: pd.Series[Any], field: Field, schema: Schema) -> None:
@@ -328,7 +342,7 @@ def _check_type(series: pd.Series[Any], field: Field, schema: Schema) -> None:
         "int64": kind in "iu",
         "float64": kind == "f",
         "str": pd.api.types.is_string_dtype(series.dtype) or not len(series),
-        "list": kind == "O",
+        "list": series.dtype in (LISTS, object),
     }
     if not right[field.dtype]:
         raise TableError(

@@ -24,6 +24,7 @@ from napari_atomcount.networks.card import Calibration, ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
 from napari_atomcount.physics.recipe import WaveBank, expose
 from napari_atomcount.records.errors import AtomcountError, ModelError
+from napari_atomcount.records.packed import lengths, rows_of
 from napari_atomcount.training import VALIDATION_FIRST, train
 from napari_atomcount.training_recipe import TrainingRecipe
 
@@ -222,7 +223,8 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         missed += missing
     table = pd.concat(found, ignore_index=True)
     hit = table[table.true]
-    log_p = np.log(np.stack(hit.count_p.to_list()) + 1e-12) if len(hit) else np.empty((0, 0))
+    k = int(lengths(hit.count_p).max(initial=0))
+    log_p = np.log(rows_of(hit.count_p, k)[1].astype(np.float64) + 1e-12)
     score = table.score.to_numpy(float)
     raw = np.log(score / (1 - score))
     return Peaks(

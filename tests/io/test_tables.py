@@ -87,7 +87,7 @@ def test_an_analysis_comes_back(tmp_path, counted):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(written, name))
     for name in ("state", "probability", "site_id", "frame"):
         np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
-    assert found.columns["count_p"][1] is None
+    assert pd.isna(found.columns["count_p"][1])
     if counted:
         np.testing.assert_allclose(found.columns["count_p"][0], [0.1, 0.7, 0.2], rtol=1e-6)
 

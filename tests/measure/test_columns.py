@@ -39,7 +39,7 @@ def test_columns_come_out_where_they_are_with_their_count():
     np.testing.assert_allclose(table[["y", "x"]], expected, atol=1e-4)
     assert table["count"].tolist() == [5, 3, 8]
     np.testing.assert_allclose(table.y_sigma, 0.2)
-    np.testing.assert_allclose([p.sum() for p in table.count_p], 1)
+    np.testing.assert_allclose([sum(p) for p in table.count_p], 1, rtol=1e-6)
     assert ((table.count_low <= table["count"]) & (table["count"] <= table.count_high)).all()
     assert (table.label == "column").all()
 

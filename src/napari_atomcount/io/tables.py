@@ -18,6 +18,7 @@ from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.errors import InputError, TableError
+from napari_atomcount.records.packed import LISTS
 from napari_atomcount.records.tables import Schema
 
 TABLES = (tables.COLUMNS, tables.SITES, tables.EVENTS, tables.DRIFT)
@@ -25,7 +26,7 @@ SUMMARY_KEYS = ("versions", "command", "settings", "calibration", "model", "warn
 OCCUPANCY = "occupancy.npz"
 SUMMARY = "summary.json"
 
-_ARROW = {"int64": pa.int64(), "float64": pa.float64(), "str": pa.string(), "list": pa.list_(pa.float32())}
+_ARROW = {"int64": pa.int64(), "float64": pa.float64(), "str": pa.string(), "list": LISTS.pyarrow_dtype}
 
 
 def write_analysis(analysis: Analysis, out: Path) -> None:
@@ -127,7 +128,7 @@ def read_parquet(path: Path, schema: Schema) -> pd.DataFrame:
         If it breaks its schema.
     """
     try:
-        table = pq.read_table(path).to_pandas()
+        table = _read(path)
     except (OSError, ValueError, pa.ArrowException) as err:
         raise InputError(f"{path} cannot be read: it is missing or damaged.") from err
     return tables.validate(tables.conform(table, schema), schema)
@@ -145,12 +146,20 @@ def read_table(out: Path, schema: Schema) -> pd.DataFrame:
     """
     parquet, csv = out / f"{schema.name}.parquet", out / f"{schema.name}.csv"
     try:
-        table = pq.read_table(parquet).to_pandas() if parquet.exists() else pd.read_csv(csv)
+        table = _read(parquet) if parquet.exists() else pd.read_csv(csv)
     except FileNotFoundError as err:
         raise InputError(f"{out} holds no {schema.name}.csv: give a folder that 'analyze' wrote.") from err
     except (OSError, ValueError, pa.ArrowException) as err:
         raise InputError(f"{parquet if parquet.exists() else csv} cannot be read: it is damaged.") from err
     return tables.validate(tables.conform(table, schema), schema)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A Parquet file's table; lists stay packed."""
+    table: pd.DataFrame = pq.read_table(path).to_pandas(
+        types_mapper=lambda kind: LISTS if pa.types.is_list(kind) else None
+    )
+    return table
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ from scipy.ndimage import maximum_filter
 from scipy.special import log_softmax, logit, softmax
 
 from napari_atomcount.records.maps import ProbabilityMaps
+from napari_atomcount.records.packed import nothing, pack
 
 #: Peaks nearer to each other than this are one column, nm; projected fcc columns are 0.13 nm apart or more.
 CLOSEST_NM = 0.085
@@ -193,7 +194,7 @@ def count_columns(p: NDArray[np.float64] | None, number: int) -> pd.DataFrame:
     if p is None:
         return pd.DataFrame(
             {"count": np.full(number, -1), "count_prob": np.nan, "count_low": -1, "count_high": -1,
-             "count_p": [np.array([])] * number}
+             "count_p": nothing(number)}
         )  # fmt: skip
     best = p.argmax(1) if number else np.zeros(0, int)
     cumulative = p.cumsum(1)
@@ -205,7 +206,7 @@ def count_columns(p: NDArray[np.float64] | None, number: int) -> pd.DataFrame:
             "count_prob": p[np.arange(number), best],
             "count_low": np.minimum(low, best + 1),
             "count_high": np.maximum(np.minimum(high, p.shape[1]), best + 1),
-            "count_p": list(p),
+            "count_p": pack(p),
         }
     )
 

@@ -11,6 +11,8 @@ import pandas as pd
 from scipy.ndimage import uniform_filter1d
 from scipy.spatial import cKDTree
 
+from napari_atomcount.records.packed import lengths, rows_of
+
 Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -57,23 +59,17 @@ def read_counts(columns: pd.DataFrame, row: Ints, n_frames: int, n_sites: int, n
     """
     expected = np.full((n_frames, n_sites), np.nan, np.float32)
     site = columns["site_id"].to_numpy(np.int64)
-    lists = columns["count_p"].to_numpy()
-    use = np.flatnonzero(site >= 0)
-    length = np.fromiter(map(_length, lists[use]), np.int64, len(use))
-    use = use[length == n_counts]
-    p = np.array([*lists[use]], dtype=np.float32).reshape(-1, n_counts)
+    use, p = rows_of(columns["count_p"], n_counts)
+    at_site = site[use] >= 0
+    if not at_site.all():
+        use, p = use[at_site], p[at_site]
     expected[row[use], site[use]] = p @ np.arange(1, n_counts + 1, dtype=np.float32)
     return Seen(p, np.asarray(row[use], dtype=np.int64), site[use], expected)
 
 
 def longest(lists: pd.Series[Any]) -> int:
     """K, the largest count of a column of p(count); 0: there are none."""
-    return max(map(_length, lists.to_numpy()), default=0)
-
-
-def _length(p: Any) -> int:
-    """Length of a list; 0 for None and NaN, which stand for none."""
-    return len(p) if isinstance(p, np.ndarray | list | tuple) else 0
+    return int(lengths(lists).max(initial=0))
 
 
 def context_offsets(

@@ -17,6 +17,7 @@ import pandas as pd
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.corrections import Edit, Gesture
+from napari_atomcount.records.packed import lengths
 
 #: An edit belongs to the nearest column within this distance; projected columns are 0.12 nm apart or more.
 PLACING_NM = 0.06
@@ -315,10 +316,10 @@ class CorrectedColumns:
         y_nm, x_nm = self.calibration.to_nm(y, x)
         parts: dict[str, Any] = {}
         for name in self.network.columns:
-            values = self.network[name].to_numpy()
+            values = self.network[name].iloc[row[known]].to_numpy()
             kind = values.dtype if values.dtype.kind in "fi" else np.dtype(object)
             out = np.empty(len(living), kind)
-            out[known] = values[row[known]]
+            out[known] = values
             out[~known] = _NEW.get(name, np.nan if kind.kind == "f" else -1 if kind.kind == "i" else None)
             parts[str(name)] = out
         parts["frame"][:] = frame
@@ -364,4 +365,4 @@ def _longest(network: pd.DataFrame) -> int:
     """Largest number of atoms that the model tells apart; 0: it does not count."""
     if "count_p" not in network or not len(network):
         return 0
-    return max((np.size(p) for p in network["count_p"].iloc[:1000] if p is not None), default=0)
+    return int(lengths(network["count_p"].iloc[:1000]).max(initial=0))

@@ -83,3 +83,18 @@ def test_cards_say_what_to_expect_near_a_measured_dose(model_card):
 
 def test_durations_in_words():
     assert [duration(s) for s in (0.2, 42, 150, 6000)] == ["1 s", "42 s", "2 min", "1 h 40 min"]
+
+
+def test_dashed_rings_are_short_lines_with_a_shadow_below():
+    from napari_atomcount.gui.uncertain_rings import DASHES, FILLED, LINES, dashed_rings
+
+    centres = np.array([[10.0, 20.0], [30.0, 5.0]])
+    lines, light = dashed_rings(centres, 4.0, 0.5)
+    assert lines.shape == (2 * 2 * DASHES * LINES, 2, 2)
+    assert light.sum() == len(light) / 2
+    assert not light[: len(light) // 2].any()  # drawn first
+    far = np.hypot(*(lines[light, 0] - np.repeat(centres, DASHES * LINES, axis=0)).T)
+    np.testing.assert_allclose(far, 4.0)
+    drawn = np.hypot(*lines[light, 1].T).sum() / 2
+    assert drawn == pytest.approx(FILLED * 2 * np.pi * 4.0, rel=0.02)
+    assert len(dashed_rings(np.zeros((0, 2)), 4.0, 0.5)[0]) == 0

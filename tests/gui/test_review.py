@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QKeySequenceEdit
+from qtpy.QtWidgets import QApplication, QComboBox, QKeySequenceEdit
 
 CTRL, SHIFT, ALT = (
     Qt.KeyboardModifier.ControlModifier,
@@ -195,22 +195,34 @@ def test_all_by_keyboard(hands):
     assert hands.lines()[-1]["edit"] == "add"
 
 
-def test_the_queue_leads_to_what_matters_and_shrinks(hands):
-    desk = hands.desk
+def test_the_queue_leads_to_what_the_answer_depends_on_and_shrinks(hands):
+    """Of this movie's events nothing is uncertain, of its counts everything: one place for each site."""
+    desk, model = hands.desk, hands.review.queue
+    desk.wait(lambda: model.review is not None and model.review.of_sites)
+    assert "about the events is left" in desk.widget("review_words").text()
+    assert desk.widget("section_review_header").text().endswith("settled")
+    combo = desk.widget("review_answer", QComboBox)
+    combo.setCurrentIndex(combo.findData("counts"))
+    combo.activated.emit(combo.currentIndex())
+    before = model.review
+    assert len(before.queue) >= 15  # one for each site, not one for each column
+    assert "places decide 90 % of what is uncertain about the counts" in desk.widget("review_words").text()
     hands.key(Qt.Key.Key_N)
-    queue = hands.review.queue.review
-    first = queue.queue.iloc[0]
+    first = before.queue.iloc[0]
     assert desk.dock.layers.frame == first["frame"]
     assert hands.review.selected == [first["column_id"]]
+    assert "place 1 of" in desk.widget("review_said").text()
     hands.key(Qt.Key.Key_Return)
-    desk.wait(lambda: hands.review.queue.review.reviewed == 1)
-    assert hands.review.queue.review.errors_left < queue.errors_left
+    desk.wait(lambda: model.review.places_reviewed == 1)
+    assert model.review.wrong_left < before.wrong_left
+    assert first["site_id"] not in set(model.review.queue["site_id"])
     assert hands.review.selected != [first["column_id"]]
+    assert "1 reviewed" in desk.widget("review_words").text()
+    assert "at first" in desk.widget("review_words").text()
     frame = desk.dock.layers.frame
     hands.key(Qt.Key.Key_Return, SHIFT)
-    desk.wait(lambda: frame not in set(hands.review.queue.review.queue["frame"]))
+    desk.wait(lambda: frame not in set(model.review.queue["frame"]))
     assert hands.lines()[-1] == {**hands.lines()[-1], "edit": "review", "frame": frame}
-    assert "reviewed" in desk.widget("review_words").text()
 
 
 def test_what_follows_follows(hands):

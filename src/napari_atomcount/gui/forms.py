@@ -144,7 +144,7 @@ class Section(QFrame):
         super().__init__()
         self.setObjectName(f"atomcount_section_{name}")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self._title = title
+        self._title, self._aside = title, ""
         self.header = QLabel()
         self.header.setObjectName(f"atomcount_section_{name}_header")
         self.header.setStyleSheet(style.HEADER)
@@ -170,8 +170,17 @@ class Section(QFrame):
     def set_open(self, open_: bool) -> None:
         """Fold or unfold the contents."""
         self._open = open_
-        self.header.setText(f"{'▾' if open_ else '▸'}  {self._title}")
         self.content.setVisible(open_)
+        self._write_header()
+
+    def set_aside(self, words: str) -> None:
+        """Say a few words beside the title, folded or not."""
+        self._aside = words
+        self._write_header()
+
+    def _write_header(self) -> None:
+        aside = f"   ·   {self._aside}" if self._aside else ""
+        self.header.setText(f"{'▾' if self._open else '▸'}  {self._title}{aside}")
 
 
 def hint(text: str, name: str) -> QLabel:

@@ -23,7 +23,7 @@ COLUMNS, LABELS, CONFIDENCE, OCCUPANCY, EVENTS = (
     "occupancy",
     "events",
 )
-SELECTED = "selected site"
+SELECTED, UNCERTAIN = "selected site", "uncertain columns"
 LABEL_RADIUS_NM = 0.07
 
 
@@ -254,12 +254,12 @@ class ResultLayers:
             points.mark_events_of_frame(events, self.model.analysis, self.frame)
 
     def set_overlay(self, overlay: str) -> None:
-        """Show one of columns, occupancy, events, and hide the two others."""
+        """Show one of columns (with the rings of uncertain ones), occupancy, events; hide the others."""
         self.overlay = overlay
-        for role in (COLUMNS, OCCUPANCY, EVENTS):
+        for role in (COLUMNS, UNCERTAIN, OCCUPANCY, EVENTS):
             layer = self.get(role)
             if layer is not None:
-                layer.visible = role == overlay
+                layer.visible = overlay == (COLUMNS if role == UNCERTAIN else role)
 
     def apply_geometry(self) -> None:
         """After a change of the calibration: scale and units of the movie's and of our layers.

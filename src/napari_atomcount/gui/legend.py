@@ -1,4 +1,4 @@
-"""The legend under the canvas: a chip per count, the ring of uncertain columns, occupancy, events."""
+"""The legend under the canvas: a chip per count, the dashed ring of uncertain columns, occupancy, events."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Legend(QWidget):
         self.overlay = overlay
         self.setToolTip(
             {
-                "columns": "Discs: number of atoms in the column. White ring: found with a score below "
-                "0.9. Hollow ring: corrected or added by hand.",
+                "columns": "Discs: number of atoms in the column. Dashed ring: one of the places on "
+                "which the answer chosen in section 3 depends. Hollow ring: corrected or added by hand.",
                 "occupancy": "The share of observed frames in which the site holds a column.",
                 "events": "Sites where columns came or went; an event's frame is the first in the new state.",
             }[overlay]
@@ -79,11 +79,23 @@ class Legend(QWidget):
         painter.drawText(QRectF(x, y - height / 2, width + 2, height), Qt.AlignmentFlag.AlignVCenter, text)
         return x + width + _GAP
 
-    def _disc(self, painter: QPainter, x: float, y: float, rgb: np.ndarray, ring: bool = False) -> float:
+    def _disc(self, painter: QPainter, x: float, y: float, rgb: np.ndarray) -> float:
         painter.setBrush(QColor.fromRgbF(*(float(c) for c in rgb[:3])))
-        painter.setPen(QPen(QColor("white"), 3.0) if ring else QPen(QColor("black"), 1.0))
-        inset = 1.5 if ring else 0.5
-        painter.drawEllipse(QRectF(x + inset, y - _CHIP / 2 + inset, _CHIP - 2 * inset, _CHIP - 2 * inset))
+        painter.setPen(QPen(QColor("black"), 1.0))
+        painter.drawEllipse(QRectF(x + 0.5, y - _CHIP / 2 + 0.5, _CHIP - 1, _CHIP - 1))
+        return x + _CHIP + 3
+
+    def _dashed(self, painter: QPainter, x: float, y: float, rgb: np.ndarray) -> float:
+        """A small disc within a dashed ring, in the ink of the window: its background is light or dark."""
+        painter.setBrush(QColor.fromRgbF(*(float(c) for c in rgb[:3])))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawEllipse(QRectF(x + 4, y - _CHIP / 2 + 4, _CHIP - 8, _CHIP - 8))
+        pen = QPen(self.palette().color(self.foregroundRole()), 1.8)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        pen.setDashPattern([1.6, 1.2])
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(pen)
+        painter.drawEllipse(QRectF(x + 1, y - _CHIP / 2 + 1, _CHIP - 2, _CHIP - 2))
         return x + _CHIP + 3
 
     def _paint_columns(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
@@ -98,7 +110,7 @@ class Legend(QWidget):
             for number, colour in enumerate(palette.count_colours(self.max_count), start=1):
                 x = self._text(painter, self._disc(painter, x, y, colour), y, str(number), ink) - 2
             colour = palette.count_colours(self.max_count)[0]
-        x = self._text(painter, self._disc(painter, x + 8, y, colour, ring=True), y, "score < 0.9", ink)
+        x = self._text(painter, self._dashed(painter, x + 8, y, colour), y, "uncertain", ink)
         if self.with_edits:
             x = self._text(painter, self._hollow(painter, x + 4, y, colour), y, "edited", ink)
         return x

@@ -10,9 +10,8 @@ from napari_atomcount.io import palette
 from napari_atomcount.records.analysis import Analysis
 
 DISC_NM = 0.15  # diameter of a column's disc
-SURE_SCORE = 0.9  # below it a column wears a thick white ring
 SELECTED_COLOUR = "#ff5470"
-_RING, _RIM, _HOLLOW = 0.25, 0.06, 0.22  # border widths, in units of the size
+_RIM, _HOLLOW = 0.06, 0.22  # border widths, in units of the size
 
 
 def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, **look) -> None:
@@ -44,21 +43,15 @@ def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, 
 
 
 def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> None:
-    """Columns (frame, y, x), coloured by count.
-
-    A thick white ring around those of a low score; what a person corrected or added is a hollow ring.
-    """
+    """Columns (frame, y, x), coloured by count; what a person corrected or added is a hollow ring."""
     if columns is None or len(columns) == 0:
         set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
         return
     count = columns["count"].to_numpy(float)
-    score = columns["score"].to_numpy(float)
-    sure = score >= SURE_SCORE
     face = count_faces(count, max_count)
     border = np.zeros((len(columns), 4))
     border[:, 3] = 1.0
-    border[~sure] = 1.0
-    width = np.where(sure, _RIM, _RING)
+    width = np.full(len(columns), _RIM)
     edited = (columns["origin"] != "network").to_numpy()
     border[edited], face[edited, 3] = face[edited], 0.0
     width[edited] = _HOLLOW

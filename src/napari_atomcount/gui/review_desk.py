@@ -12,7 +12,7 @@ from qtpy.QtGui import QCursor
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from napari_atomcount.gui.layers import COLUMNS, ResultLayers
+from napari_atomcount.gui.layers import COLUMNS, UNCERTAIN, ResultLayers
 from napari_atomcount.gui.review_banner import Banner
 from napari_atomcount.gui.review_keys import CorrectKeys
 from napari_atomcount.gui.review_marks import ReviewMarks
@@ -21,6 +21,7 @@ from napari_atomcount.gui.review_mouse import CorrectMouse
 from napari_atomcount.gui.review_section import ReviewSection
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.gui.uncertain_rings import UncertainRings
 
 NEAR = 0.4  # what lies within this part of the view around its centre need not be centred
 
@@ -50,6 +51,7 @@ class Reviewing(QObject):
         self.review = ReviewModel(model, keeper, lambda: layers.frame, self)
         self.mouse = CorrectMouse(viewer, self.review, lambda: layers.scale, self)
         self.marks = ReviewMarks(layers, self.review, self.mouse)
+        self.rings = UncertainRings(layers, self.review.queue, self)
         more = {
             "add": self._add_under_pointer,
             "copy": lambda: self.review.copy_forward(self.section.copies.value()),
@@ -86,6 +88,7 @@ class Reviewing(QObject):
         section.redo_requested.connect(review.redo)
         section.count_chosen.connect(review.set_count)
         section.copy_requested.connect(review.copy_forward)
+        section.answer_chosen.connect(review.queue.ask)
         section.key_chosen.connect(self._choose_key)
         section.keys_reset.connect(self.keys.reset)
         self.keys.changed.connect(lambda: section.show_keys(self.keys.chosen))
@@ -109,6 +112,7 @@ class Reviewing(QObject):
     def on_slider(self) -> None:
         """Another frame is shown."""
         self.review.on_frame()
+        self.rings.refresh()
 
     def update_state(self) -> None:
         """Bring the section in line with what can be done."""
@@ -152,8 +156,12 @@ class Reviewing(QObject):
             self.banner.say(f"count {self.review.digits}…")
 
     def _show_queue(self) -> None:
-        session = self.keeper.session
-        self.section.show_review(self.review.queue.review, 0 if session is None else session.history.n_edits)
+        session, queue = self.keeper.session, self.review.queue
+        shown = None if queue.review is None else queue.review.answer
+        self.section.show_answers(queue.answers, shown)
+        self.section.show_review(
+            queue.review, 0 if session is None else session.history.n_edits, queue.at_first
+        )
 
     def _go(self, frame: int, y: float, x: float) -> None:
         """Show a frame and, unless it is well in sight, centre a place of it."""
@@ -181,9 +189,11 @@ class Reviewing(QObject):
         self.review.add(*self.mouse.place(centre))
 
     def _toggle_columns(self) -> None:
-        layer = self.layers.get(COLUMNS)
+        layer, rings = self.layers.get(COLUMNS), self.layers.get(UNCERTAIN)
         if layer is not None:
             layer.visible = not layer.visible
+            if rings is not None:
+                rings.visible = layer.visible
 
     def _choose_key(self, name: str, text: str) -> None:
         keys = tuple(key for key in [text] if key)

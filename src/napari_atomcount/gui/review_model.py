@@ -355,7 +355,7 @@ class ReviewModel(QObject):
             self.select([column])
         else:
             self.select((), place=(float(row.y), float(row.x)))
-        self.said.emit(f"{row.why} · wrong with a probability of {min(row.risk, 0.99):.2f}")
+        self.said.emit(self.queue.words(row))
 
     # -- undoing -----------------------------------------------------------
     def undo(self) -> None:

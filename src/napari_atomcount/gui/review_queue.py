@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_atomcount.gui.session_model import SessionModel
-from napari_atomcount.measure.review import Review, review_queue
+from napari_atomcount.measure.review import Review, answers, review_queue
 
 DELAY_MS = 120
 
@@ -19,7 +19,7 @@ class ReviewQueue(QObject):
     Signals
     -------
     changed()
-        ``review`` is new.
+        ``review`` is new, or what may be asked.
     """
 
     changed = Signal()
@@ -28,6 +28,10 @@ class ReviewQueue(QObject):
         super().__init__(parent)
         self.model = model
         self.review: Review | None = None
+        self.answers: tuple[str, ...] = ()
+        self.answer: str | None = None  # what the person asked for; None: the usual question
+        self.at_first: float | None = None  # expected wrong before any edit, where it was seen
+        self._firsts: dict[tuple[int, str], float] = {}
         self._at: tuple[int, float, float] | None = None
         self._index = -1
         self._timer = QTimer(self)
@@ -48,13 +52,45 @@ class ReviewQueue(QObject):
         self._timer.stop()
         run = self.model.run
         if run is None or not run.frames:
-            self.review = None
+            self.review, self.answers = None, ()
         else:
-            edits = run.corrected
+            edits, analysis = run.corrected, run.analysis
             ids = np.zeros(0, np.int64) if edits is None else edits.accepted_ids()
             frames = () if edits is None else edits.reviewed_frames
-            self.review = review_queue(run.columns, ids, frames, run.analysis)
+            said = None if edits is None else edits.said()
+            self.answers = answers(analysis, run.card.counts)
+            answer = self.answer if self.answer in self.answers else self.answers[0]
+            self.review = review_queue(run.columns, ids, frames, analysis, answer=answer, said=said)
+            if (edits is None or not edits.edited_frames) and not run.analysis_is_stale:
+                self._firsts[id(run), answer] = self.review.wrong_left
+            self.at_first = self._firsts.get((id(run), answer))
         self.changed.emit()
+
+    def ask(self, answer: str) -> None:
+        """Order by another answer: events, occupancy, columns or counts."""
+        if answer != self.answer:
+            self.answer, self._at, self._index = answer, None, -1
+            self.refresh()
+
+    @property
+    def length(self) -> int:
+        """Places in the queue."""
+        return 0 if self.review is None else len(self.review.queue)
+
+    @property
+    def rank(self) -> int | None:
+        """Which place of the queue one is at, the first is 1."""
+        here = self._find()
+        return None if here is None else here + 1
+
+    def words(self, row: Any) -> str:
+        """What is uncertain about a place of the queue, and how much hangs on it."""
+        rank = "" if self.rank is None else f"place {self.rank} of {self.length:,}: "
+        span = f" (frames {row['first']}–{row['last']})" if row["last"] > row["first"] else ""
+        share = 100 * row["share"]
+        weight = f"{share:.0f} %" if share >= 1 else "less than 1 %"
+        risk = f"wrong with a probability of {min(row['risk'], 0.99):.2g}"
+        return f"{rank}{row['why']}{span} · {risk} · {weight} of all that is uncertain"
 
     def turn(self, step: int) -> Any:
         """The next row of the queue (step 1), or the one before (-1); None: it is empty.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
+    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QKeySequenceEdit,
@@ -26,6 +27,14 @@ EMPTY = (
     "After a run, columns are added, moved, removed and recounted here by hand, the uncertain ones first. "
     "Every gesture can be undone, and is kept at once."
 )
+#: What is asked: its name, what is uncertain about it, what may be wrong, and what that is a part of.
+ANSWERS = {
+    "events": ("events", "the events", "expected wrong events", "listed"),
+    "occupancy": ("occupancies", "the occupancies", "expected wrong states", "sites × frames"),
+    "counts": ("atoms per column", "the counts", "expected wrong counts", "sites"),
+    "columns": ("columns", "the columns", "expected false or missed columns", "columns"),
+}
+FEW = 0.05
 TOGGLE_ON = "background: #ff9f1c; color: #14181d; font-weight: bold;"
 
 
@@ -42,6 +51,8 @@ class ReviewSection(Section):
         A button was pressed.
     count_chosen(int)
         A count for the selected columns.
+    answer_chosen(str)
+        Order what is uncertain by this answer.
     copy_requested(int)
         Copy the last edit to so many frames.
     key_chosen(str, str)
@@ -57,6 +68,7 @@ class ReviewSection(Section):
     undo_requested = Signal()
     redo_requested = Signal()
     count_chosen = Signal(int)
+    answer_chosen = Signal(str)
     copy_requested = Signal(int)
     key_chosen = Signal(str, str)
     keys_reset = Signal()
@@ -101,6 +113,15 @@ class ReviewSection(Section):
         self.copies.setSuffix(" frames")
         self.copy = self._button("copy_edit", "Copy edit to", "The last edit in the following frames, too.")
         self.copy.clicked.connect(lambda _checked=False: self.copy_requested.emit(self.copies.value()))
+        self.answer = QComboBox()
+        self.answer.setObjectName("atomcount_review_answer")
+        self.answer.setToolTip(
+            "What you want to publish: the places on which it depends most come first, each with what it is "
+            "expected to make wrong."
+        )
+        self.answer.activated.connect(lambda i: self.answer_chosen.emit(str(self.answer.itemData(i))))
+        self.answer_row = QWidget()
+        self.answer_row.setObjectName("atomcount_review_answer_row")
         self.words = QLabel()
         self.words.setObjectName("atomcount_review_words")
         self.words.setWordWrap(True)
@@ -121,6 +142,7 @@ class ReviewSection(Section):
         for widgets in (
             (self.empty,),
             (self.correct, self.undo, self.redo),
+            (self.answer_row,),
             (self.words,),
             (self.back, self.forth, self.accept),
             (self._caption("count"), self.count, self.accept_frame),
@@ -130,6 +152,10 @@ class ReviewSection(Section):
             (self.keys,),
         ):
             self._row(widgets)
+        row = QHBoxLayout(self.answer_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._caption("review for"))
+        row.addWidget(self.answer, 1)
         self.show_review(None)
         self.set_state(can_correct=False, on=False, can_undo=False, can_redo=False)
 
@@ -141,7 +167,7 @@ class ReviewSection(Section):
 
     def _caption(self, text: str) -> QLabel:
         label = QLabel(text)
-        label.setObjectName(f"atomcount_review_{text}_caption")
+        label.setObjectName(f"atomcount_review_{text.replace(' ', '_')}_caption")
         return label
 
     def _row(self, widgets: tuple[QWidget, ...]) -> None:
@@ -174,22 +200,22 @@ class ReviewSection(Section):
         self.count.setValue(int(digits) if digits else (0 if count is None else max(count, 0)))
         self.count.blockSignals(False)
 
-    def show_review(self, review: Review | None, edits: int = 0) -> None:
-        """How much is uncertain, and how much of it was looked at."""
+    def show_answers(self, possible: tuple[str, ...], chosen: str | None) -> None:
+        """What may be asked, and what is."""
+        if [self.answer.itemData(i) for i in range(self.answer.count())] != list(possible):
+            self.answer.clear()
+            for name in possible:
+                self.answer.addItem(ANSWERS[name][0], name)
+        if chosen in possible:
+            self.answer.setCurrentIndex(possible.index(str(chosen)))
+
+    def show_review(self, review: Review | None, edits: int = 0, at_first: float | None = None) -> None:
+        """Which places decide, how many of them were looked at, and what is left to be wrong."""
         self.words.setVisible(review is not None)
-        if review is None:
-            return
-        number = len(review.queue)
-        first = f"{number:,} places are uncertain" if number else "nothing uncertain is left"
-        share = 0.0 if review.share_reviewed != review.share_reviewed else review.share_reviewed
-        settled = review.share_settled
-        risk = "" if settled != settled else f", {100 * settled:.0f} % of the risk settled"
-        self.words.setText(
-            f"{first} · {edits:,} {'edit' if edits == 1 else 'edits'}\n"
-            f"reviewed {100 * share:.1f} % of {review.columns:,} columns{risk}\n"
-            f"left where nobody looked: about {review.presence_left:,.1f} false or missing columns, "
-            f"{review.counts_left:,.0f} wrong counts"
-        )
+        self.answer_row.setVisible(review is not None)
+        self.set_aside("" if review is None else deciding_words(review, short=True))
+        if review is not None:
+            self.words.setText(f"<b>{deciding_words(review)}</b><br>{risk_words(review, edits, at_first)}")
 
     def say(self, words: str) -> None:
         """What was done last."""
@@ -244,3 +270,34 @@ class ReviewSection(Section):
         self.show_keys_button.setText("▾ Keys" if shown else "▸ Keys")
         if shown:
             self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def deciding_words(review: Review, short: bool = False) -> str:
+    """How many places decide what is uncertain."""
+    about, number = ANSWERS[review.answer][1], review.deciding
+    if not number:
+        return "settled" if short else f"Nothing that is uncertain about {about} is left"
+    one = "1 place decides" if number == 1 else f"{number:,} places decide"
+    return f"{one} most" if short else f"{one} 90 % of what is uncertain about {about}"
+
+
+def risk_words(review: Review, edits: int, at_first: float | None) -> str:
+    """What was looked at, and what may still be wrong."""
+    _, _, wrong, whole = ANSWERS[review.answer]
+    if review.answer == "counts" and not review.of_sites:
+        whole = "columns"
+    before = "" if at_first is None or at_first < review.wrong_left + FEW else f", at first {_few(at_first)}"
+    share = 100 * review.share_reviewed if review.columns else 0.0
+    return (
+        f"{review.places_reviewed:,} reviewed · {wrong} left: {_few(review.wrong_left)} "
+        f"of {review.whole:,.0f} {whole}{before}<br>"
+        f"{edits:,} {'edit' if edits == 1 else 'edits'} · "
+        f"{share:.1f} % of {review.columns:,} columns looked at"
+    )
+
+
+def _few(number: float) -> str:
+    """A number of things that may be wrong."""
+    if number < FEW:
+        return f"fewer than {FEW}"
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"

@@ -1,8 +1,8 @@
-"""What to look at first: columns, and places without one, ordered by how much the answer depends on them.
+"""What to look at first: the few places on which an answer depends, and what they may still make wrong.
 
-The answer is, for a movie, the states of the sites: occupancies, events and counts; for a single image, the
-number of atoms. What is uncertain counts by its risk (the probability that it is wrong) times its stake (how
-many of the answer's numbers would change with it). What a person looked at has no risk left.
+The answer is what a person wants to publish: a movie's events, occupancies or counts; of a single image, its
+columns or their counts. Each place (`places`) makes some of it wrong with some probability; what it is
+expected to make wrong is its weight. What a person looked at weighs nothing any more.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from napari_atomcount.measure.places import (
+    LEAST_RISK,
+    PLACES,
+    counted_sites,
+    single_columns,
+    state_risk,
+    wavering,
+)
 from napari_atomcount.records.analysis import Analysis
 
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
-#: Places of less risk than this are not worth a look, and not listed.
-LEAST_RISK = 0.005
-#: An event that comes or goes weighs as much as this many site-frames or atoms.
-EVENT_STAKE = 2.0
-QUEUE = ["frame", "y", "x", "column_id", "site_id", "risk", "stake", "why"]
+#: The places that decide hold this share of what is uncertain.
+DECIDING = 0.9
+#: What may be asked of a movie that was followed through time, and of columns that were not.
+OF_MOVIES, OF_IMAGES = ("events", "occupancy", "counts"), ("columns", "counts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,29 +38,48 @@ class Review:
 
     Parameters
     ----------
+    answer : str
+        What was asked: events, occupancy, columns or counts.
     queue : DataFrame
-        frame, y, x (px), column_id (-1: no column there), site_id (-1: none), risk (probability of being
-        wrong), stake, why (words); what matters most first, reviewed ones left out.
+        `places.PLACES`: frame, y, x (px) to look at; first, last (frames of the place); column_id (-1: no
+        column there), site_id (-1: none), risk (probability that what is said there is wrong), expected
+        (what it makes wrong, on average, in the answer), share (of all that is expected), why (words). What
+        matters most first; reviewed places are left out.
+    deciding : int
+        So many rows of the queue hold 90 % of what is expected to be wrong.
+    wrong_left : float
+        Expected wrong events; wrong site-frames; false and missed columns; wrong counts of sites (weighed by
+        the share of the movie for which they hold) or of columns.
+    whole : float
+        How many there are: events, observed site-frames, columns, counted sites or columns.
+    places_reviewed : int
+        Places (a site's or column's frames in a row) that a person looked at.
     columns, reviewed : int
         Columns, and those that a person looked at.
-    share_reviewed : float
-        `reviewed` over `columns`; NaN without columns.
-    share_settled : float
-        Share of the risk times stake that reviewing has taken away; NaN where there never was any.
-    errors_left : float
-        Expected number of wrong columns and missed ones among what nobody looked at.
-    presence_left, counts_left : float
-        The same in two parts: columns that are not there or are missed, and wrong counts.
+    of_sites : bool
+        Whether places are sites through time, not single columns.
     """
 
+    answer: str
     queue: pd.DataFrame
+    deciding: int
+    wrong_left: float
+    whole: float
+    places_reviewed: int
     columns: int
     reviewed: int
-    share_reviewed: float
-    share_settled: float
-    errors_left: float
-    presence_left: float
-    counts_left: float
+    of_sites: bool
+
+    @property
+    def share_reviewed(self) -> float:
+        """`reviewed` over `columns`; NaN without columns."""
+        return self.reviewed / self.columns if self.columns else float("nan")
+
+
+def answers(analysis: Analysis | None, counted: bool = True) -> tuple[str, ...]:
+    """What can be asked, the usual question first."""
+    whole = OF_IMAGES if analysis is None or len(analysis.frame) < 2 else OF_MOVIES
+    return whole if counted else tuple(name for name in whole if name != "counts")
 
 
 def review_queue(
@@ -62,8 +88,10 @@ def review_queue(
     reviewed_frames: tuple[int, ...] = (),
     analysis: Analysis | None = None,
     drift: pd.DataFrame | None = None,
+    answer: str | None = None,
+    said: pd.DataFrame | None = None,
 ) -> Review:
-    """Order what is uncertain by how much the answer depends on it.
+    """Order what is uncertain by how much of an answer depends on it.
 
     Parameters
     ----------
@@ -78,118 +106,89 @@ def review_queue(
         listed.
     drift : DataFrame, optional
         DRIFT, for the places of sites; by default the analysis' own.
+    answer : str, optional
+        One of `answers`; by default the first of them.
+    said : DataFrame, optional
+        frame, y, x of what a person said (`CorrectedColumns.said`): places that were found empty count as
+        reviewed with it.
     """
+    possible = answers(analysis)
+    answer = answer if answer in possible else possible[0]
     seen = (
         columns["column_id"].isin(reviewed_ids).to_numpy() | columns["frame"].isin(reviewed_frames).to_numpy()
     )
     seen |= (columns["origin"] != "network").to_numpy()
-    rows = _of_columns(columns, analysis)
-    if analysis is not None and len(analysis.site_id):
-        rows = pd.concat([rows, _of_gaps(columns, analysis, drift)], ignore_index=True)
-    gap_seen = rows["frame"].isin(reviewed_frames).to_numpy()[len(columns) :]
-    done = np.concatenate([seen, gap_seen])
-    weight = (rows["risk"] * rows["stake"]).to_numpy(dtype=np.float64)
-    queue = rows[~done & (rows["risk"] >= LEAST_RISK).to_numpy()]
-    order = np.argsort(-(queue["risk"] * queue["stake"]).to_numpy(), kind="stable")
-    total = float(weight.sum())
+    if analysis is None or (answer == "columns" and not len(analysis.site_id)):
+        rows = single_columns(columns)
+        rows = rows.assign(expected=rows[answer], risk=rows[answer])
+        if answer == "counts":
+            rows["why"] = "the count is uncertain"
+        rows, whole = rows[~seen], float(len(columns))
+    elif answer == "counts":
+        rows = counted_sites(analysis, drift)
+        rows = rows.assign(expected=rows["counts"])
+        rows = rows[~_looked_at(rows, columns[seen])]
+        whole = float((analysis.state > 0).any(axis=0).sum())
+    else:
+        rows = wavering(analysis, drift)
+        rows = rows.assign(expected=rows["events" if answer == "events" else "frames"])
+        whole = _whole(analysis, answer)
+        rows = rows[~rows["frame"].isin(reviewed_frames).to_numpy()]
+    weight = rows["expected"].to_numpy(dtype=np.float64)
+    left = float(weight.sum()) + _scattered(analysis, rows, answer)
+    queue = rows.assign(share=weight / left if left > 0 else 0.0)
+    queue = queue[(queue["risk"] >= LEAST_RISK) & (queue["expected"] > 0)]
+    queue = queue.iloc[np.argsort(-queue["expected"].to_numpy(), kind="stable")][PLACES]
+    sums = np.cumsum(queue["expected"].to_numpy(dtype=np.float64))
     return Review(
-        queue=queue.iloc[order][QUEUE].reset_index(drop=True),
+        answer=answer,
+        queue=queue.reset_index(drop=True),
+        deciding=int(np.searchsorted(sums, DECIDING * sums[-1]) + 1) if len(sums) else 0,
+        wrong_left=left,
+        whole=whole,
+        places_reviewed=_places_reviewed(columns[seen], said),
         columns=len(columns),
         reviewed=int(seen.sum()),
-        share_reviewed=float(seen.mean()) if len(seen) else float("nan"),
-        share_settled=float(weight[done].sum() / total) if total > 0 else float("nan"),
-        errors_left=float(rows["risk"].to_numpy(dtype=np.float64)[~done].sum()),
-        presence_left=float(rows["absent"].to_numpy(dtype=np.float64)[~done].sum()),
-        counts_left=float(rows["miscounted"].to_numpy(dtype=np.float64)[~done].sum()),
+        of_sites=analysis is not None,
     )
 
 
-def _of_columns(columns: pd.DataFrame, analysis: Analysis | None) -> pd.DataFrame:
-    """Risk and stake of each column: that it is not there, or that its count is wrong."""
-    absent = 1.0 - columns["score"].to_numpy(dtype=np.float64)
-    count = columns["count"].to_numpy(dtype=np.float64)
-    sure = columns["count_prob"].to_numpy(dtype=np.float64)
-    miscounted = np.where(count >= 0, 1.0 - np.nan_to_num(sure, nan=1.0), 0.0) * (1.0 - absent)
-    spread = (columns["count_high"] - columns["count_low"]).to_numpy(
-        dtype=np.float64
-    ) / 4.0  # 95 % is four sigma
-    there = np.where(count > 0, count, 1.0)
-    flips = np.zeros(len(columns))
-    site = columns["site_id"].to_numpy(dtype=np.int64)
-    if analysis is not None and len(analysis.site_id):
-        row = np.searchsorted(analysis.frame, columns["frame"].to_numpy())
-        col = pd.Index(analysis.site_id).get_indexer(pd.Index(site))
-        known = (col >= 0) & (row < len(analysis.frame))
-        p = analysis.probability[row[known], col[known]].astype(np.float64)
-        # the neighbours in time have their say too: the site's posterior, where there is one
-        absent[known] = np.where(np.isfinite(p), 1.0 - p, absent[known])
-        flips[known] = _flips(analysis.state)[row[known], col[known]]
-        there = np.ones(len(columns))
-    risk = absent + miscounted
-    with np.errstate(invalid="ignore", divide="ignore"):
-        stake = (absent * (there + EVENT_STAKE * flips) + miscounted * np.maximum(spread, 0.5)) / risk
-    why = np.where(
-        miscounted > absent, "the count is uncertain",
-        np.where(flips > 0, "an event depends on it", "it may not be there"),
-    )  # fmt: skip
-    return pd.DataFrame(
-        {
-            "frame": columns["frame"].to_numpy(),
-            "y": columns["y"].to_numpy(),
-            "x": columns["x"].to_numpy(),
-            "column_id": columns["column_id"].to_numpy(),
-            "site_id": site,
-            "risk": np.clip(risk, 0.0, 1.0),
-            "absent": absent,
-            "miscounted": miscounted,
-            "stake": np.nan_to_num(stake),
-            "why": why,
-        }
+def _whole(analysis: Analysis, answer: str) -> float:
+    """How many events there are, or observed site-frames; of one frame, columns."""
+    if answer == "events":
+        return float(len(analysis.events))
+    return float((analysis.state > 0).sum() if answer == "columns" else (analysis.state >= 0).sum())
+
+
+def _scattered(analysis: Analysis | None, rows: pd.DataFrame, answer: str) -> float:
+    """Expected wrong site-frames too unlikely to make a place."""
+    if analysis is None or answer not in ("occupancy", "columns") or "frames" not in rows:
+        return 0.0
+    risk = state_risk(analysis)
+    return float(risk[risk < LEAST_RISK].sum())
+
+
+def _looked_at(rows: pd.DataFrame, seen: pd.DataFrame) -> Bools:
+    """Which places (site_id, first, last) hold a column that a person looked at."""
+    frames: dict[int, list[int]] = {}
+    for site, frame in zip(seen["site_id"].tolist(), seen["frame"].tolist(), strict=True):
+        frames.setdefault(site, []).append(frame)
+    return np.array(
+        [
+            any(first <= t <= last for t in frames.get(site, ()))
+            for site, first, last in zip(rows["site_id"], rows["first"], rows["last"], strict=True)
+        ],
+        dtype=bool,
     )
 
 
-def _of_gaps(columns: pd.DataFrame, analysis: Analysis, drift: pd.DataFrame | None) -> pd.DataFrame:
-    """Sites that are observed, have no column in a frame, and may hold one all the same."""
-    p = np.nan_to_num(analysis.probability.astype(np.float64))
-    row, col = np.nonzero((analysis.state == 0) & (p >= LEAST_RISK))
-    has = pd.MultiIndex.from_arrays([columns["frame"], columns["site_id"]])
-    asked = pd.MultiIndex.from_arrays([analysis.frame[row], analysis.site_id[col]])
-    free = ~asked.isin(has)
-    row, col = row[free], col[free]
-    table = (analysis.drift if drift is None else drift).set_index("frame")
-    shift = table.loc[analysis.frame[row], ["dy", "dx"]].to_numpy() if len(row) else np.zeros((0, 2))
-    places = analysis.sites.set_index("site_id").loc[analysis.site_id[col], ["y", "x"]].to_numpy()
-    flips = _flips(analysis.state)[row, col]
-    return pd.DataFrame(
-        {
-            "frame": analysis.frame[row],
-            "y": places[:, 0] + shift[:, 0],
-            "x": places[:, 1] + shift[:, 1],
-            "column_id": np.full(len(row), -1),
-            "site_id": analysis.site_id[col],
-            "risk": p[row, col],
-            "absent": p[row, col],
-            "miscounted": np.zeros(len(row)),
-            "stake": 1.0 + EVENT_STAKE * flips,
-            "why": np.full(len(row), "a column may be missing"),
-        }
-    )
-
-
-def _flips(state: npt.NDArray[np.int8]) -> Doubles:
-    """How many events come or go if a site's state in a frame is the other one, shape (T, S).
-
-    The neighbours in time are the last and next observed frames; without any, nothing does.
-    """
-    occupied = np.where(state < 0, np.nan, (state > 0).astype(np.float64))
-    filled = pd.DataFrame(occupied)
-    before = filled.ffill().shift(1).to_numpy()
-    after = filled.bfill().shift(-1).to_numpy()
-    now = np.nan_to_num((occupied != before) & np.isfinite(before), nan=0.0).astype(float)
-    now += ((occupied != after) & np.isfinite(after)).astype(float)
-    other = ((1 - occupied != before) & np.isfinite(before)).astype(float)
-    other += ((1 - occupied != after) & np.isfinite(after)).astype(float)
-    return np.where(np.isnan(occupied), 0.0, np.abs(now - other))
+def _places_reviewed(seen: pd.DataFrame, said: pd.DataFrame | None) -> int:
+    """Places that a person looked at: the frames in a row of a site, or of a column, are one of them."""
+    alone = seen["site_id"] < 0
+    named = seen[~alone].sort_values(["site_id", "frame"])
+    new = (named["site_id"].diff() != 0) | (named["frame"].diff() > 2)
+    empty = 0 if said is None else int((~said["present"]).sum())
+    return int(new.sum()) + int(alone.sum()) + empty
 
 
 def compare_columns(one: pd.DataFrame, two: pd.DataFrame, distance_px: tuple[float, float]) -> pd.DataFrame:

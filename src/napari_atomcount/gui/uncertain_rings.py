@@ -1,0 +1,141 @@
+"""Dashed rings around the uncertain columns of the frame that is shown.
+
+napari's Points draw no dashes, so a ring is made of short lines in a Vectors layer, white with a dark shadow
+to be seen over bright and dark alike. Only the rings of the shown frame are made, the weightiest first, and
+no more than can be told apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject
+
+from napari_atomcount.gui import points
+from napari_atomcount.gui.layers import COLUMNS, UNCERTAIN, ResultLayers
+from napari_atomcount.gui.review_queue import ReviewQueue
+
+MOST_RINGS = 400
+LEAST_RISK = 0.05  # a place less likely to be wrong wears no ring
+DASHES, LINES, FILLED = (
+    8,
+    3,
+    0.58,
+)  # of a ring: dashes, lines of each, share that is drawn
+RADIUS = 0.68  # of the ring, in diameters of a disc: it stands clear of the disc
+WIDTH = 0.085
+LIGHT, SHADOW = (1.0, 1.0, 1.0, 1.0), (0.05, 0.05, 0.08, 0.85)
+
+
+class UncertainRings(QObject):
+    """Keeps the rings those of the shown frame and of the places that decide.
+
+    Parameters
+    ----------
+    layers
+        Makes the layer, and keeps its scale the movie's.
+    queue
+        Knows the places.
+    """
+
+    def __init__(self, layers: ResultLayers, queue: ReviewQueue, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.layers, self.queue = layers, queue
+        self._made_for: Any = None
+        queue.changed.connect(self.refresh)
+
+    def refresh(self) -> None:
+        """Draw the rings of the frame that is shown."""
+        review, run = self.queue.review, self.queue.model.run
+        if review is None or run is None or self.queue.model.movie is None:
+            self._fill(np.zeros((0, 2)))
+            return
+        if self._made_for is not run and self.layers.get(COLUMNS) is not None:
+            self._make()
+            self._made_for = run
+        places = review.queue.iloc[: review.deciding]
+        frame = self.layers.frame
+        here = (places["first"] <= frame) & (places["last"] >= frame) & (places["risk"] >= LEAST_RISK)
+        self._fill(self._where(places[here].iloc[:MOST_RINGS], frame))
+
+    def _where(self, places, frame: int) -> NDArray[np.float64]:
+        """Where places are in a frame, (N, 2) px: their column's place where they have one."""
+        at = places[["y", "x"]].to_numpy(float)
+        analysis = self.queue.model.analysis
+        other = (places["frame"] != frame).to_numpy()
+        if not other.any():
+            return at
+        if analysis is not None:  # the place is that of another frame: follow the drift
+            drift = analysis.drift.set_index("frame")[["dy", "dx"]]
+            if frame in drift.index:
+                at[other] += (drift.loc[frame] - drift.loc[places["frame"][other]]).to_numpy(float)
+        columns = self.queue.model.run.frame_columns(frame) if self.queue.model.run is not None else None
+        if columns is not None and len(columns):
+            spots = columns[["y", "x"]].to_numpy(float)
+            reach = points.DISC_NM / 2 * self._per_nm()
+            for k in np.flatnonzero(other):
+                far = np.hypot(*(spots - at[k]).T)
+                if far.min() < reach:
+                    at[k] = spots[far.argmin()]
+        return at
+
+    def _per_nm(self) -> float:
+        return 1.0 / self.layers.scale[-1]
+
+    def _make(self) -> None:
+        if self.layers.get(UNCERTAIN) is None:
+            size = points.DISC_NM * self._per_nm()
+            self.layers.make(
+                UNCERTAIN,
+                "vectors",
+                np.zeros((0, 2, 2)),
+                edge_width=WIDTH * size,
+                vector_style="line",
+                visible=self.layers.overlay == COLUMNS,
+            )
+
+    def _fill(self, centres: NDArray[np.float64]) -> None:
+        layer: Any = self.layers.get(UNCERTAIN)
+        if layer is None or (len(layer.data) == 0 and len(centres) == 0):
+            return
+        size = points.DISC_NM * self._per_nm()
+        lines, light = dashed_rings(centres, RADIUS * size, WIDTH * size)
+        layer.data = lines
+        if len(lines):
+            layer.edge_color = np.where(light[:, None], LIGHT, SHADOW)
+        layer.edge_width = WIDTH * size
+
+
+def dashed_rings(
+    centres: NDArray[np.float64], radius: float, width: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Lines of dashed rings, each with a shadow just outside.
+
+    Parameters
+    ----------
+    centres
+        (N, 2) y, x px.
+    radius, width
+        Of the ring and of its line, px.
+
+    Returns
+    -------
+    lines
+        (M, 2, 2) start and way of each line, as napari's vectors; shadows first, so that they lie below.
+    light
+        (M,) whether it is the ring and not its shadow.
+    """
+    step = 2 * np.pi / DASHES
+    starts = np.arange(DASHES)[:, None] * step + np.arange(LINES) * FILLED * step / LINES
+    stops = starts + FILLED * step / LINES
+    rings = []
+    for r in (radius + 0.75 * width, radius):
+        start = r * np.column_stack([np.sin(starts.ravel()), np.cos(starts.ravel())])
+        stop = r * np.column_stack([np.sin(stops.ravel()), np.cos(stops.ravel())])
+        begin = (centres[:, None] + start).reshape(-1, 2)
+        way = np.broadcast_to(stop - start, (len(centres), *start.shape)).reshape(-1, 2)
+        rings.append(np.stack([begin, way], axis=1))
+    number = len(rings[0])
+    return np.concatenate(rings), np.arange(2 * number) >= number

@@ -65,9 +65,9 @@ class TimeControl(QObject):
             )
             return
         if self._of is not analysis:
-            from napari_atomcount.pipeline.time_output import in_time
+            from napari_atomcount.pipeline.time_tables import in_time
 
-            self._found, self._of = in_time(analysis, movie.calibration.frame_time_s), analysis
+            self._found, self._of = in_time(analysis, movie.calibration), analysis
         counts = bool((analysis.columns["count"] > 0).any())
         self.plots.draw(self._found, self.log, self._kymograph(), counts)
 
@@ -104,7 +104,7 @@ class TimeControl(QObject):
         layer, analysis, movie = self._line_layer(), self.model.analysis, self.model.movie
         if layer is None or analysis is None or movie is None or not len(layer.data):
             return None
-        from napari_atomcount.pipeline.time_output import facet
+        from napari_atomcount.pipeline.time_tables import facet
 
         corners = [(float(y), float(x)) for y, x in np.asarray(layer.data[-1])[:, -2:]]
         try:

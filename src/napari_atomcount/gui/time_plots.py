@@ -16,7 +16,7 @@ from napari_atomcount.io import palette
 if TYPE_CHECKING:
     from napari_atomcount.io.logs import Log
     from napari_atomcount.measure.along import Kymograph
-    from napari_atomcount.pipeline.time_output import InTime
+    from napari_atomcount.pipeline.time_tables import InTime
 
 RATE, GROUPS, DWELL, ATOMS, KYMOGRAPH = (
     "event rate",
@@ -126,7 +126,7 @@ class TimePlots(QWidget):
         Parameters
         ----------
         found
-            Of `pipeline.time_output.in_time`.
+            Of `pipeline.time_tables.in_time`.
         log
             Aligned with the movie; drawn on an axis at the right.
         kymograph

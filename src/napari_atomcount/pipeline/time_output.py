@@ -2,97 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from napari_atomcount.io import time_figures
+from napari_atomcount.io import motion_figures, several_figures, time_figures
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.io.figures import aligned_mean, save_figure
 from napari_atomcount.io.logs import Log
-from napari_atomcount.measure import dwelling, kinetics
-from napari_atomcount.measure.along import Kymograph, kymograph
+from napari_atomcount.measure import kinetics
+from napari_atomcount.measure.adatoms import track_figures
 from napari_atomcount.measure.comparing import Watched, compare_movies
-from napari_atomcount.measure.peaks import nearest_other
+from napari_atomcount.pipeline.time_tables import InTime, adatoms_of, facet, in_time
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
 
 FEWEST_FRAMES = 3  # of fewer there are no rates
-
-
-@dataclass(frozen=True, eq=False)
-class InTime:
-    """What an analysis says of time, as tables.
-
-    Parameters
-    ----------
-    rates : DataFrame
-        Event rate against time.
-    groups : dict of str to DataFrame
-        Rates by coordination, and by label where there are several.
-    hops : DataFrame
-        Vanish and appear in pairs.
-    hops_by_chance : float
-        How many of them independent events would give.
-    stays : DataFrame
-        Dwell times.
-    survival : dict of str to DataFrame
-        Of occupied and empty stays, in frames.
-    atoms : DataFrame
-        Occupied sites and atoms in each frame, with frame and time_s.
-    step, unit : float, str
-        Length of a frame, in "s" or "frame".
-    """
-
-    rates: pd.DataFrame
-    groups: dict[str, pd.DataFrame]
-    hops: pd.DataFrame
-    hops_by_chance: float
-    stays: pd.DataFrame
-    survival: dict[str, pd.DataFrame]
-    atoms: pd.DataFrame
-    step: float
-    unit: str
-
-
-def in_time(analysis: Analysis, frame_time_s: float | None) -> InTime:
-    """Measure everything in time that an analysis tells.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        Of one movie.
-    frame_time_s : float, optional
-        Without it the unit of time is the frame.
-    """
-    events, sites, state, frame = analysis.events, analysis.sites, analysis.state, analysis.frame
-    groups = {"coordination": kinetics.rates_by(sites, events, state, frame_time_s)}
-    if sites["label"].nunique() > 1:
-        groups["label"] = kinetics.rates_by(sites, events, state, frame_time_s, "label")
-    stays = dwelling.stays(state, frame, analysis.site_id)
-    begun = stays[stays["begun"].astype(bool)]
-    survival = {}
-    for kind in ("occupied", "empty"):
-        mine = begun[begun["kind"] == kind]
-        survival[kind] = dwelling.survival(mine["frames"].to_numpy(float), mine["ended"].to_numpy(bool))
-    atoms = kinetics.atoms_in_time(state)
-    atoms.insert(0, "frame", frame)
-    atoms.insert(1, "time_s", frame * (frame_time_s if frame_time_s else np.nan))
-    return InTime(
-        rates=kinetics.rate_in_time(events, state, frame, frame_time_s),
-        groups=groups,
-        hops=kinetics.hops(events, sites, frame_time_s),
-        hops_by_chance=kinetics.hops_by_chance(events, sites, len(frame)),
-        stays=stays,
-        survival=survival,
-        atoms=atoms,
-        step=frame_time_s or 1.0,
-        unit="s" if frame_time_s else "frame",
-    )
 
 
 def figures_in_time(found: InTime, log: Log | None = None, *, counts: bool = True) -> dict[str, Any]:
@@ -107,6 +35,9 @@ def figures_in_time(found: InTime, log: Log | None = None, *, counts: bool = Tru
     }
     for by, table in found.groups.items():
         made[f"events_by_{by}"] = time_figures.groups_figure(table, by, found.unit)
+    made["drift"] = motion_figures.motion_figure(found.motion, found.unit)
+    if len(found.intensity):
+        made["intensity_by_label"] = motion_figures.intensity_figure(found.intensity, found.unit)
     return made
 
 
@@ -121,7 +52,8 @@ def write_in_time(analysis: Analysis, movie: Movie, out: Path, log: Log | None =
         For the mean frame behind the occurrence map.
     out : Path
         The folder: event_rate.csv, events_by_coordination.csv (and _label), hops.csv, dwell.csv,
-        survival.csv, atoms.csv, and occurrence, event_rate, dwell, atoms and events_by_… as PNG and SVG.
+        survival.csv, atoms.csv, adatoms.csv, adatom_tracks.csv, of several classes intensity_by_label.csv;
+        occurrence, event_rate, dwell, atoms, adatoms, drift, intensity_by_label, events_by_… as PNG and SVG.
     log : Log, optional
         Aligned with the movie.
 
@@ -132,7 +64,8 @@ def write_in_time(analysis: Analysis, movie: Movie, out: Path, log: Log | None =
     """
     if len(analysis.frame) < FEWEST_FRAMES or not len(analysis.sites):
         return []
-    found = in_time(analysis, movie.calibration.frame_time_s)
+    found = in_time(analysis, movie.calibration)
+    tracks = adatoms_of(analysis, movie.calibration)
     survival = pd.concat([table.assign(kind=kind) for kind, table in found.survival.items()])
     survival["time"] *= found.step
     tables = {
@@ -141,6 +74,9 @@ def write_in_time(analysis: Analysis, movie: Movie, out: Path, log: Log | None =
         "dwell": found.stays.assign(length=found.stays["frames"] * found.step),
         "survival": survival,
         "atoms": found.atoms,
+        "adatoms": tracks,
+        "adatom_tracks": track_figures(tracks),
+        **({"intensity_by_label": found.intensity} if len(found.intensity) else {}),
         **{f"events_by_{by}": table for by, table in found.groups.items()},
     }
     if log is not None:
@@ -155,9 +91,21 @@ def write_in_time(analysis: Analysis, movie: Movie, out: Path, log: Log | None =
     made["occurrence"] = time_figures.occurrence_figure(
         background, analysis.sites, movie.calibration, title=f"occurrence in {length}"
     )
+    if tracks["frame"].nunique() > 1:
+        made["adatoms"] = motion_figures.adatoms_figure(
+            background, tracks, analysis.sites, movie.calibration, title=tracks_title(tracks)
+        )
     for name, figure in made.items():
         written += save_figure(figure, out / name)
     return written
+
+
+def tracks_title(tracks: pd.DataFrame) -> str:
+    """How many adatoms were followed and how often they hopped, in words."""
+    figures = track_figures(tracks)
+    longer = figures[figures["frames"] > 1]
+    n, hops = len(longer), int(longer["hops"].sum())
+    return f"{n} adatom{'s' * (n != 1)} followed, {hops} hop{'s' * (hops != 1)}"
 
 
 def write_kymograph(
@@ -189,14 +137,6 @@ def write_kymograph(
     return written
 
 
-def facet(analysis: Analysis, calibration: Calibration, line: list[tuple[float, float]]) -> Kymograph:
-    """The sites beside a line (corners (y, x) in px of frame 0) through time."""
-    place = analysis.sites[["y_nm", "x_nm"]].to_numpy(float)
-    spacing = float(np.median(nearest_other(place))) if len(place) > 1 else 0.3
-    corners = np.array(line, float) * np.array(calibration.require_pixel_size())
-    return kymograph(analysis.sites, analysis.state, corners, 1.5 * spacing)
-
-
 def calibration_of(analysis: Analysis) -> Calibration:
     """The calibration that an analysis was made with, from its summary."""
     return Calibration.model_validate(analysis.summary["calibration"])
@@ -219,7 +159,7 @@ def write_kinetics(rows: list[dict[str, object]], out: Path) -> list[Path]:
     table = pd.DataFrame(rows)
     written = [_write_csv(table, out / "kinetics.csv")]
     if len(table) > 1 and table["dose_rate_e_per_A2_s"].notna().any():
-        written += save_figure(time_figures.doses_figure(table), out / "doses")
+        written += save_figure(several_figures.doses_figure(table), out / "doses")
     return written
 
 
@@ -227,7 +167,7 @@ def write_comparison(first: Watched, second: Watched, out: Path) -> pd.DataFrame
     """Compare two analysed movies: comparison.csv and a figure of the ratios; returns the table."""
     table = compare_movies(first, second)
     _write_csv(table, out / "comparison.csv")
-    save_figure(time_figures.comparison_figure(table, first.name, second.name), out / "comparison")
+    save_figure(several_figures.comparison_figure(table, first.name, second.name), out / "comparison")
     return table
 
 

@@ -52,7 +52,6 @@ def motion_figure(motion: pd.DataFrame, unit: str, *, title: str = "") -> Figure
             value = motion[name].to_numpy(float)
             turns = name == "rotation"
             factor, offset, label = (1.0, 0.0, "turn (°)") if turns else (100.0, 1.0, "scale (%)")
-            )
             sigma = 2 * factor * np.nan_to_num(motion[f"{name}_sigma"].to_numpy(float))
             value = (value - offset) * factor
             ax.plot(time, value, color="black")

@@ -36,6 +36,8 @@ OPTIONS = {
         "--roi",
         "--mask",
         "--no-drift",
+        "--rotation",
+        "--scale",
         "--false-events",
         "--device",
         "--maps",
@@ -43,6 +45,7 @@ OPTIONS = {
     "simulate": ["--out", "-n", "--seed"],
     "train": ["--out", "--init", "--max-minutes", "--device"],
     "benchmark": ["--out"],
+    "export": ["--what", "--out", "--movie", "--frame", "--site", "--line", "--log", "--log-start"],
     "models": ["--json", "--dose-e-per-A2", "--pixel-size-nm"],
     "gui": [],
 }

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_atomcount import __version__
-from napari_atomcount.cli import analysing, calibrating, comparing, making, shelf
+from napari_atomcount.cli import analysing, calibrating, comparing, exporting, making, shelf
 from napari_atomcount.cli.common import verb
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ for function, name in (
     (analysing.analyze, "analyze"),
     (calibrating.calibrate, "calibrate"),
     (comparing.compare, "compare"),
+    (exporting.export, "export"),
     (making.simulate, "simulate"),
     (making.train, "train"),
     (making.benchmark, "benchmark"),

@@ -92,12 +92,12 @@ def canvas(
     pixels = np.asarray(image, float)
     finite = pixels[np.isfinite(pixels)]
     low, high = (float(np.percentile(finite, p)) if finite.size else 0.0 for p in (0.5, 99.5))
+    if high <= low:  # nothing to see: white, as paper
+        low, high = high - 1.0, high
     # pixel centres lie on integers, so the image begins half a pixel before 0
     left, right, top, bottom = part_x.start - 0.5, part_x.stop - 0.5, part_y.start - 0.5, part_y.stop - 0.5
     extent = (left * per_x, right * per_x, bottom * per_y, top * per_y)
-    axes.imshow(
-        pixels, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, interpolation="nearest"
-    )
+    axes.imshow(pixels, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="nearest")
     axes.set_title(title)
     if calibration.pixel_size_nm is not None:
         axes.set(xticks=[], yticks=[])

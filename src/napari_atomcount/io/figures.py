@@ -293,7 +293,7 @@ def write_figures(analysis: Analysis, movie: Movie, out: Path) -> list[Path]:
     """
     calibration = movie.calibration
     written: list[Path] = []
-    frame = _fullest_frame(analysis)
+    frame = fullest_frame(analysis)
     here = analysis.columns[analysis.columns["frame"] == frame]
     seconds = f", {frame * calibration.frame_time_s:.2f} s" if calibration.frame_time_s else ""
     counted = "counts" if (here["count"] > 0).any() else "columns"
@@ -322,7 +322,7 @@ def write_figures(analysis: Analysis, movie: Movie, out: Path) -> list[Path]:
     return written
 
 
-def _fullest_frame(analysis: Analysis) -> int:
+def fullest_frame(analysis: Analysis) -> int:
     """The observed frame with most columns, so that a blank first frame makes no empty figure."""
     if len(analysis.columns):
         frame, number = np.unique(analysis.columns["frame"].to_numpy(), return_counts=True)

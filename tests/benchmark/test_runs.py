@@ -1,6 +1,8 @@
 """Each benchmark runs from end to end on a tiny model: files, rows, floors."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -173,6 +175,7 @@ def test_speed_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(speed, "FRAME", 160)
     monkeypatch.setattr(speed, "MATRIX", 128)
     monkeypatch.setattr(speed_edit, "COLUMNS", 2000)
+    monkeypatch.setattr(speed_edit, "DRAWN_EDITS", 3)
     monkeypatch.setattr(memory, "SECOND", ParticleSet(**SMALL))
     monkeypatch.setattr(speed, "demo_seconds", lambda: 3.0)
     monkeypatch.setattr(
@@ -183,8 +186,11 @@ def test_speed_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     assert values["network"] > 0
     assert values["memory"] < 1.5
     assert 50 < values["edit bytes"] < 1000
-    assert values["edit to layer"] > values["edit to disk and table"] > 0
-    floors = {"network", "end to end", "memory", "demo", "edit to layer", "edit bytes"}
+    assert values["edit to disk and table"] > 0
+    floors = {"network", "end to end", "memory", "demo", "edit bytes"}
+    if os.environ.get("DISPLAY") or shutil.which("xvfb-run"):  # drawn in a real window
+        assert values["edit to layer"] > values["edit to disk and table"]
+        floors.add("edit to layer")
     assert {f["figure"].split(" (")[0] for f in result.floors} == floors
     assert len(report.write_speed(result, tmp_path, {})) == 3
 

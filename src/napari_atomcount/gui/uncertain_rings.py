@@ -19,11 +19,8 @@ from napari_atomcount.gui.review_queue import ReviewQueue
 
 MOST_RINGS = 400
 LEAST_RISK = 0.05  # a place less likely to be wrong wears no ring
-DASHES, LINES, FILLED = (
-    8,
-    3,
-    0.58,
-)  # of a ring: dashes, lines of each, share that is drawn
+# Of a ring: dashes, lines of each, share that is drawn.
+DASHES, LINES, FILLED = 8, 2, 0.58
 RADIUS = 0.68  # of the ring, in diameters of a disc: it stands clear of the disc
 WIDTH = 0.085
 LIGHT, SHADOW = (1.0, 1.0, 1.0, 1.0), (0.05, 0.05, 0.08, 0.85)
@@ -105,7 +102,8 @@ class UncertainRings(QObject):
         layer.data = lines
         if len(lines):
             layer.edge_color = np.where(light[:, None], LIGHT, SHADOW)
-        layer.edge_width = WIDTH * size
+        if abs(layer.edge_width - WIDTH * size) > 1e-6:  # setting it draws the layer anew
+            layer.edge_width = WIDTH * size
 
 
 def dashed_rings(

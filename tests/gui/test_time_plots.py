@@ -31,10 +31,12 @@ def test_every_plot_is_drawn(desk, movie, tmp_path):
     desk.wait_idle()
     plots = desk.dock.findChild(time_plots.TimePlots)
     assert plots.isVisibleTo(desk.dock)
-    for name in time_plots.PLOTS[:-1]:
+    own = [time_plots.RATE, time_plots.GROUPS, time_plots.DWELL, time_plots.ATOMS, time_plots.DRIFT]
+    for name in own:
         choose(desk, name)
         assert len(plots.plot.getPlotItem().items) > 0, name
         assert plots.plot.isVisibleTo(plots)
+        assert plots.words.text() or name == time_plots.ATOMS
         shot(desk, name.replace(" ", "_"))
     assert "measured on shuffled frames" in desk.widget("time_totals", QLabel).text()
 
@@ -64,3 +66,100 @@ def test_every_plot_is_drawn(desk, movie, tmp_path):
     assert average.shape == movie.shape
     desk.widget("rolling_average", QSpinBox).setValue(1)
     assert time_control.AVERAGE_LAYER not in desk.viewer.layers
+
+
+def followed(desk, movie):
+    desk.show(movie)
+    desk.click("run_all")
+    desk.wait(lambda: desk.run is not None and desk.run.analysis is not None)
+    desk.wait_idle()
+    return desk.dock.findChild(time_plots.TimePlots)
+
+
+def test_free_adatoms_are_followed_and_shown_as_tracks(desk, movie):
+    plots = followed(desk, movie)
+    choose(desk, time_plots.ADATOMS)
+    desk.wait(lambda: not desk.dock.time_plots.working)
+    tracks = desk.dock.time_plots.tracks
+    assert tracks is not None
+    if len(tracks):
+        assert plots.plot.isVisibleTo(plots)
+        long = tracks.groupby("track_id").size().max() > 1
+        assert (time_control.ADATOM_LAYER in desk.viewer.layers) == long
+    else:
+        assert "No free adatom" in desk.widget("time_plot_words", QLabel).text()
+        assert time_control.ADATOM_LAYER not in desk.viewer.layers
+    shot(desk, "adatoms")
+
+
+def test_another_movie_beside_this_one(desk, movie, tmp_path):
+    from napari_atomcount.io.tables import write_analysis
+
+    plots = followed(desk, movie)
+    write_analysis(desk.run.analysis, tmp_path / "oxygen") if desk.run.analysis.summary.get(
+        "versions"
+    ) else None
+    choose(desk, time_plots.COMPARE)
+    assert not plots.plot.isVisibleTo(plots)
+    assert "Other movie" in desk.widget("time_plot_words", QLabel).text()
+    desk.dock.time_plots.add_movie(tmp_path / "nothing")
+    desk.wait(lambda: not desk.dock.time_plots.working)
+    assert not desk.dock.time_plots.others.movies
+    desk.dock.time_plots.add_movie(tmp_path / "oxygen")
+    desk.wait(lambda: not desk.dock.time_plots.working)
+    words = desk.widget("time_plot_words", QLabel).text()
+    assert "p = " in words
+    assert "oxygen" in words
+    assert plots.plot.isVisibleTo(plots)
+    shot(desk, "compare")
+    for name in (time_plots.DOSE_RATE, time_plots.DOSE):
+        choose(desk, name)
+        assert plots.plot.isVisibleTo(plots)
+        shot(desk, name.replace(" ", "_"))
+    for name, file in ((time_plots.DOSE, "doses.png"), (time_plots.COMPARE, "both.csv")):
+        choose(desk, name)
+        desk.dock.time_plots.save(tmp_path / file)
+        desk.wait(lambda: not desk.dock.time_plots.working)
+        assert (tmp_path / file).stat().st_size > 100
+
+
+def test_pictures_and_tables_are_saved(desk, movie, tmp_path):
+    plots = followed(desk, movie)
+    for name in (time_plots.MAP, time_plots.EVENT_MAP, time_plots.DWELL, time_plots.DRIFT):
+        choose(desk, name)
+        for ending in ("png", "csv"):
+            desk.dock.time_plots.save(tmp_path / f"{name}.{ending}")
+            desk.wait(lambda: not desk.dock.time_plots.working)
+            assert (tmp_path / f"{name}.{ending}").exists(), name
+    assert not plots.plot.isVisibleTo(plots) or plots.chosen not in time_plots.OVERLAY_OF
+    choose(desk, time_plots.MAP)
+    assert desk.dock.layers.overlay == "occupancy"
+    choose(desk, time_plots.EVENT_MAP)
+    assert desk.dock.layers.overlay == "events"
+    assert desk.widget("overlay", QComboBox).currentText() == "events"
+    shot(desk, "event_map")
+
+
+def test_turn_and_scale_are_followed_on_request(desk, movie):
+    from qtpy.QtWidgets import QCheckBox
+
+    plots = followed(desk, movie)
+    model = plots.choice.model()
+    turn = model.item(time_plots.PLOTS.index(time_plots.TURN))
+    assert not turn.isEnabled()
+    before = desk.run.analysis
+    desk.widget("rotation", QCheckBox).click()
+    desk.wait(lambda: desk.run.analysis is not before)
+    desk.wait_idle()
+    assert desk.dock.model.settings.drift.rotation
+    assert "rotation" in desk.run.analysis.drift
+    assert turn.isEnabled()
+    choose(desk, time_plots.TURN)
+    assert plots.plot.isVisibleTo(plots)
+    shot(desk, "turn")
+    before = desk.run.analysis
+    desk.widget("rotation", QCheckBox).click()
+    desk.wait(lambda: desk.run.analysis is not before)
+    desk.wait_idle()
+    assert "rotation" not in desk.run.analysis.drift
+    assert plots.chosen == time_plots.RATE

@@ -49,8 +49,10 @@ def export(
     """Draw one picture of an analysed movie: a map, a plot against time, or the table behind it."""
     from napari_atomcount.io.logs import read_log
     from napari_atomcount.pipeline.pictures import Asked, write_picture
+    from napari_atomcount.pipeline.results import read_results
 
-    analysis, calibration = _read(source)
+    found = read_results(source)
+    analysis, calibration = found.analysis, found.calibration
     logged = None if log is None else read_log(log).aligned(log_start)
     asked = Asked(
         analysis,
@@ -62,24 +64,6 @@ def export(
         log=logged,
     )
     say(f"wrote {write_picture(what, asked, out)}")
-
-
-def _read(source: Path) -> "tuple[Analysis, Calibration]":
-    """The analysis of a folder of results or of a session, and the calibration that it was made with."""
-    from napari_atomcount.io.session import Session
-    from napari_atomcount.io.tables import read_analysis
-    from napari_atomcount.pipeline.time_output import calibration_of
-
-    if (source / "session.json").exists():
-        with Session.open(source, read_only=True) as session:
-            analysis, calibration = session.load_analysis(), session.calibration
-        if analysis is None:
-            raise InputError(f"The session {source} has changed since it was followed: analyse it again.")
-        return analysis, calibration
-    if not (source / "summary.json").exists():
-        raise InputError(f"{source} holds no analysis: give a session, or what `analyze --out` wrote.")
-    analysis = read_analysis(source)
-    return analysis, calibration_of(analysis)
 
 
 def _movie(analysis: "Analysis", calibration: "Calibration", given: Path | None) -> "Movie | None":

@@ -72,6 +72,7 @@ class AtomCountDock(QWidget):
         self.time, self.export = TimeSection(), ExportSection()
         self.time_plots = TimeControl(napari_viewer, self.model, self.time.plots, self)
         self.time_plots.failed.connect(show_error)
+        self.time_plots.noted.connect(show_info)
         self._closed = self._was_docked = False
         self._lay_out()
         self._wire_sections()
@@ -123,6 +124,8 @@ class AtomCountDock(QWidget):
         self.network.run_frame_requested.connect(lambda: commands.run_frame(self.layers.frame))
         self.network.stop_requested.connect(self._stop)
         self.time.overlay_chosen.connect(self.view.set_overlay)
+        self.time_plots.overlay_wanted.connect(self.view.set_overlay)
+        self.time_plots.overlay_wanted.connect(self.time.set_overlay)
         self.time.false_events_changed.connect(commands.set_false_events)
         self.time.turning_changed.connect(commands.set_turning)
         self.time.follow_requested.connect(commands.follow)

@@ -1,28 +1,38 @@
-"""Between the plots of section 4, the analysis and the viewer: line, log, rolling average."""
+"""Between the plots of section 4, the analysis and the viewer: what is drawn, saved, and shown as layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
+import pandas as pd
 from napari.layers import Shapes
+from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
-from scipy import ndimage
 
-from napari_atomcount.gui.lazy import LazyFrames
+from napari_atomcount.gui import time_plots
+from napari_atomcount.gui.geometry import Geometry
+from napari_atomcount.gui.rolling import AVERAGE_LAYER, RollingAverage
+from napari_atomcount.gui.time_others import OtherMovies
 from napari_atomcount.gui.time_plots import TimePlots
-from napari_atomcount.records.errors import AtomcountError
-from napari_atomcount.records.motion import Motion
+from napari_atomcount.records.errors import AtomcountError, InputError
 
 if TYPE_CHECKING:
     from napari_atomcount.gui.session_model import SessionModel
     from napari_atomcount.io.logs import Log
+    from napari_atomcount.pipeline.pictures import Asked
+    from napari_atomcount.pipeline.results import Results
     from napari_atomcount.records.movie import Movie
 
-LINE_LAYER, AVERAGE_LAYER = "facet", "rolling average"
+__all__ = ["ADATOM_LAYER", "AVERAGE_LAYER", "LINE_LAYER", "TimeControl"]
+
+LINE_LAYER, ADATOM_LAYER = "facet", "adatoms"
+FEW = "Of fewer than three frames, or without sites, there is nothing to plot in time."
+ENDINGS = "Pictures (*.png *.svg *.pdf);;Tables (*.csv)"
 
 
 class TimeControl(QObject):
@@ -32,22 +42,34 @@ class TimeControl(QObject):
     -------
     failed(str)
         A sentence for the user.
+    noted(str)
+        A sentence: what was done.
+    overlay_wanted(str)
+        The overlay that shows the chosen map.
     """
 
     failed = Signal(str)
+    noted = Signal(str)
+    overlay_wanted = Signal(str)
 
     def __init__(
         self, viewer: napari.Viewer, model: SessionModel, plots: TimePlots, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self.viewer, self.model, self.plots = viewer, model, plots
+        self.rolling = RollingAverage(viewer, model)
         self.log: Log | None = None
+        self.others = OtherMovies(model)
+        self.tracks: pd.DataFrame | None = None
         self._found: Any = None
         self._of: Any = None
-        plots.plot_chosen.connect(lambda _name: self.refresh())
+        self._workers: list[Any] = []
+        plots.plot_chosen.connect(self._on_plot)
         plots.line_requested.connect(self.draw_line)
         plots.log_requested.connect(self.choose_log)
-        plots.average_changed.connect(self.show_average)
+        plots.movies_requested.connect(self.choose_movie)
+        plots.save_requested.connect(self.choose_file)
+        plots.average_changed.connect(self.rolling.show)
         model.analysis_changed.connect(self.refresh)
         model.movie_changed.connect(self._on_movie)
 
@@ -56,22 +78,90 @@ class TimeControl(QObject):
         analysis, movie = self.model.analysis, self.model.movie
         self.plots.setVisible(analysis is not None)
         if analysis is None or movie is None:
-            self._found = self._of = None
+            self._found = self._of = self.tracks = None
+            self._drop(ADATOM_LAYER)
             self.plots.clear()
             return
         if len(analysis.frame) < 3 or not len(analysis.sites):
-            self.plots.clear(
-                "Of fewer than three frames, or without sites, there is nothing to plot in time."
-            )
+            self.plots.clear(FEW)
             return
         if self._of is not analysis:
             from napari_atomcount.pipeline.time_tables import in_time
 
-            self._found, self._of = in_time(analysis, movie.calibration), analysis
-        counts = bool((analysis.columns["count"] > 0).any())
-        self.plots.draw(self._found, self.log, self._kymograph(), counts)
+            self._found, self._of, self.tracks = in_time(analysis, movie.calibration), analysis, None
+            self._drop(ADATOM_LAYER)
+            self.plots.allow(self._missing())
+        self._draw(self.plots.chosen)
+
+    def _missing(self) -> dict[str, str]:
+        """Plots that this analysis does not give, and why."""
+        missing = {}
+        if "label" not in self._found.groups:
+            missing[time_plots.CLASSES] = "The model knows one class of columns."
+        if not len(self._found.intensity):
+            missing[time_plots.INTENSITY] = "Measured by models of several classes, when a run ends."
+        if "rotation" not in self._found.motion:
+            missing[time_plots.TURN] = "Tick “follow rotation” or “follow scale” above."
+        return missing
+
+    def _on_plot(self, name: str) -> None:
+        overlay = time_plots.OVERLAY_OF.get(name)
+        if overlay is not None and self.model.analysis is not None:
+            self.overlay_wanted.emit(overlay)
+        self.refresh()
+
+    def _draw(self, chosen: str) -> None:
+        """Draw one of the plots of `time_plots`."""
+        found, draw = self._found, self.plots.drawing
+        self.plots.begin()
+        words: str | None = None
+        if chosen == time_plots.RATE:
+            words = draw.rate(found)
+        elif chosen in (time_plots.GROUPS, time_plots.CLASSES):
+            words = draw.groups(found, "coordination" if chosen == time_plots.GROUPS else "label")
+        elif chosen == time_plots.DWELL:
+            words = draw.dwell(found)
+        elif chosen == time_plots.ATOMS:
+            words = draw.atoms(found, self._counts())
+        elif chosen == time_plots.INTENSITY:
+            words = draw.intensity(found)
+        elif chosen == time_plots.DRIFT:
+            words = draw.drift(found)
+        elif chosen == time_plots.TURN:
+            words = draw.turn(found)
+        elif chosen == time_plots.KYMOGRAPH:
+            words = self._draw_kymograph()
+        elif chosen == time_plots.ADATOMS:
+            words = self._draw_adatoms()
+        elif chosen in time_plots.SEVERAL:
+            words = self._draw_several(chosen)
+        else:
+            self.plots.clear(
+                "Drawn over the movie. Save… writes the map over the mean frame, "
+                + ("with the ends of each interval." if chosen == time_plots.MAP else "with its legend.")
+            )
+            return
+        if words is None:
+            return
+        self.plots.show_words(words)
+        if chosen in time_plots.WITH_LOG and self.log is not None and found.unit == "s" and self.log.drawn:
+            draw.log(self.log)
+
+    def _counts(self) -> bool:
+        analysis = self.model.analysis
+        return analysis is not None and bool((analysis.columns["count"] > 0).any())
 
     # -- kymograph ---------------------------------------------------------
+    def _draw_kymograph(self) -> str | None:
+        kymograph = self._kymograph()
+        if kymograph is None or not len(kymograph.site_id):
+            self.plots.clear(
+                "Press Draw line and click along a facet (double click ends the line): the sites beside it "
+                "appear here through time."
+            )
+            return None
+        return self.plots.drawing.kymograph(self._found, kymograph)
+
     def draw_line(self) -> None:
         """Let the user draw a line in a Shapes layer of its own."""
         layer = self._line_layer()
@@ -100,16 +190,84 @@ class TimeControl(QObject):
     def _line_layer(self) -> Shapes | None:
         return self.viewer.layers[LINE_LAYER] if LINE_LAYER in self.viewer.layers else None
 
+    def _corners(self) -> list[tuple[float, float]] | None:
+        layer = self._line_layer()
+        if layer is None or not len(layer.data):
+            return None
+        return [(float(y), float(x)) for y, x in np.asarray(layer.data[-1])[:, -2:]]
+
     def _kymograph(self) -> Any:
-        layer, analysis, movie = self._line_layer(), self.model.analysis, self.model.movie
-        if layer is None or analysis is None or movie is None or not len(layer.data):
+        corners, analysis, movie = self._corners(), self.model.analysis, self.model.movie
+        if corners is None or analysis is None or movie is None:
             return None
         from napari_atomcount.pipeline.time_tables import facet
 
-        corners = [(float(y), float(x)) for y, x in np.asarray(layer.data[-1])[:, -2:]]
         try:
             return facet(analysis, movie.calibration, corners)
         except ValueError:  # a line of one point, while it is being drawn
+            return None
+
+    # -- free adatoms ------------------------------------------------------
+    def _draw_adatoms(self) -> str | None:
+        analysis, movie = self.model.analysis, self.model.movie
+        assert analysis is not None
+        assert movie is not None
+        if self.tracks is None:
+            self.plots.clear("Following the adatoms…")
+
+            def done(tracks: pd.DataFrame) -> None:
+                if self.model.analysis is analysis:
+                    self.tracks = tracks
+                    self.refresh()
+
+            def follow() -> pd.DataFrame:
+                from napari_atomcount.pipeline.time_tables import adatoms_of
+
+                return adatoms_of(analysis, movie.calibration)
+
+            self._work(follow, done)
+            return None
+        from napari_atomcount.pipeline.time_output import tracks_title
+
+        if not len(self.tracks):
+            self.plots.clear("No free adatom was seen: every column belongs to a lattice.")
+            return None
+        self._show_tracks(self.tracks, movie)
+        return self.plots.drawing.adatoms(self._found, self.tracks, tracks_title(self.tracks))
+
+    def _show_tracks(self, tracks: pd.DataFrame, movie: Movie) -> None:
+        """The trajectories over the movie, where each adatom was in its frame."""
+        long = tracks[tracks.groupby("track_id")["frame"].transform("size") > 1]
+        if ADATOM_LAYER in self.viewer.layers or not len(long):
+            return
+        data = long[["track_id", "frame", "y", "x"]].to_numpy(float)
+        keywords = Geometry.of_movie(movie).keywords()
+        active = self.viewer.layers.selection.active
+        self.viewer.add_tracks(data, name=ADATOM_LAYER, tail_width=3, tail_length=30, **keywords)
+        self.viewer.layers.selection.active = active
+
+    # -- other movies ------------------------------------------------------
+    def choose_movie(self) -> None:
+        """Ask for another analysed movie."""
+        name = QFileDialog.getExistingDirectory(self.plots, "The results, or the session, of another movie")
+        if name:
+            self.add_movie(Path(name))
+
+    def add_movie(self, folder: Path) -> None:
+        """Put another analysed movie beside this one."""
+        from napari_atomcount.pipeline.results import read_results
+
+        def done(found: Results) -> None:
+            self.others.add(found, folder)
+            self.refresh()
+
+        self._work(lambda: read_results(folder), done)
+
+    def _draw_several(self, chosen: str) -> str | None:
+        try:
+            return self.others.draw(self.plots.drawing, chosen)
+        except InputError as error:  # there is no other movie yet
+            self.plots.clear(str(error))
             return None
 
     # -- log ---------------------------------------------------------------
@@ -132,73 +290,72 @@ class TimeControl(QObject):
             return
         self.refresh()
 
-    # -- rolling average ---------------------------------------------------
-    def show_average(self, frames: int) -> None:
-        """Show the movie averaged over some frames around each, the drift taken out; 1: do not."""
-        movie = self.model.movie
-        if AVERAGE_LAYER in self.viewer.layers:
-            self.viewer.layers.remove(AVERAGE_LAYER)
-        if movie is None or frames < 2:
+    # -- saving ------------------------------------------------------------
+    def choose_file(self) -> None:
+        """Ask where to save what is shown."""
+        name = self.plots.chosen.replace(" ", "_") + ".png"
+        path, _ = QFileDialog.getSaveFileName(self.plots, "Save the picture, or its table", name, ENDINGS)
+        if path:
+            self.save(Path(path))
+
+    def save(self, path: Path) -> None:
+        """Save the picture that is shown, drawn for the page, or its table, by the ending of the path."""
+        chosen, analysis, movie = self.plots.chosen, self.model.analysis, self.model.movie
+        if analysis is None or movie is None:
             return
-        shape = (movie.n_frames, int(movie.shape[1]), int(movie.shape[2]))
-        image = next((one for one in self.viewer.layers if one.ndim == 3), None)
-        look: dict[str, Any] = {} if image is None else {"scale": image.scale, "units": image.units}
-        average = LazyFrames(shape, np.float32, lambda t: self._average(t, frames // 2))
-        first = average[0]
-        limits = tuple(np.percentile(first, (0.5, 99.5)).tolist())
-        self.viewer.add_image(average, name=AVERAGE_LAYER, contrast_limits=limits, colormap="gray", **look)
-        at = 0 if image is None else self.viewer.layers.index(image) + 1
-        self.viewer.layers.move(len(self.viewer.layers) - 1, at)
+        if not path.suffix:
+            path = path.with_suffix(".png")
+        line, log, own = self._corners(), self.log, self.model.site if self.model.site >= 0 else None
 
-    def _average(self, frame: int, half: int) -> np.ndarray:
-        """Mean of the frames around one, each moved by whole pixels to where this one is.
+        def write() -> Path:
+            from napari_atomcount.pipeline import pictures
 
-        Where rotation or scale was followed, frames are interpolated: this is for looking at only.
-        """
-        movie = self.model.movie
-        assert movie is not None
-        drift = np.zeros((movie.n_frames, 2))
-        if self.model.analysis is not None:
-            table = self.model.analysis.drift
-            motion = Motion.of(table)
-            if motion.linear is not None:
-                return turned_average(movie, motion, frame, half)
-            drift[table["frame"].to_numpy(int)] = np.nan_to_num(table[["dy", "dx"]].to_numpy(float))
-        total = np.zeros(movie.shape[1:], np.float64)
-        weight = np.zeros(movie.shape[1:], np.float64)
-        for t in range(max(0, frame - half), min(movie.n_frames, frame + half + 1)):
-            image = np.asarray(movie.frame(t), float)
-            dy, dx = np.rint(drift[frame] - drift[t]).astype(int)
-            to_y, from_y = _overlap(dy, image.shape[0])
-            to_x, from_x = _overlap(dx, image.shape[1])
-            total[to_y, to_x] += np.nan_to_num(image[from_y, from_x])
-            weight[to_y, to_x] += np.isfinite(image[from_y, from_x])
-        return (total / np.maximum(weight, 1)).astype(np.float32)
+            if chosen in time_plots.SEVERAL:
+                return pictures.save_either(*self.others.picture(chosen), path)
+            asked: Asked = pictures.Asked(analysis, movie.calibration, movie, site=own, line=line, log=log)
+            return pictures.write_picture(time_plots.PICTURE[chosen], asked, path)
+
+        self._work(write, lambda written: self.noted.emit(f"Saved {written}."))
+
+    # -- parts -------------------------------------------------------------
+    def _work(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do something in a thread, and then something with its result; errors become sentences."""
+
+        def guarded() -> tuple[bool, Any]:
+            try:
+                return True, work()
+            except AtomcountError as error:
+                return False, str(error)
+            except OSError as error:
+                return False, f"{error.filename or 'The file'} cannot be used: {error.strerror or error}."
+
+        worker = create_worker(guarded)
+        self._workers.append(worker)
+
+        def returned(answer: tuple[bool, Any]) -> None:
+            self._workers.remove(worker)
+            good, value = answer
+            if good:
+                done(value)
+            else:
+                self.failed.emit(value)
+
+        worker.returned.connect(returned)
+        worker.start()
+
+    @property
+    def working(self) -> bool:
+        """Whether something is being done in a thread."""
+        return bool(self._workers)
+
+    def _drop(self, name: str) -> None:
+        if name in self.viewer.layers:
+            self.viewer.layers.remove(name)
 
     def _on_movie(self) -> None:
-        self.log = None
+        self.log, self.tracks = None, None
+        self.others.movies = []
         self.plots.average.setValue(1)
-        if LINE_LAYER in self.viewer.layers:
-            self.viewer.layers.remove(LINE_LAYER)
+        for name in (LINE_LAYER, ADATOM_LAYER):
+            self._drop(name)
         self.refresh()
-
-
-def turned_average(movie: Movie, motion: Motion, frame: int, half: int) -> np.ndarray:
-    """Mean of the frames around one, each turned, enlarged and moved to how this one shows the specimen."""
-    to, from_here = motion.at(frame).mapping(0)
-    back = np.linalg.inv(to)
-    total, weight = (np.zeros(movie.shape[1:], np.float64) for _ in range(2))
-    for t in range(max(0, frame - half), min(movie.n_frames, frame + half + 1)):
-        image = np.asarray(movie.frame(t), float)
-        matrix, offset = motion.at(t).mapping(0)
-        matrix = matrix @ back
-        place = {"matrix": matrix, "offset": offset - matrix @ from_here, "order": 1, "cval": 0.0}
-        total += ndimage.affine_transform(np.nan_to_num(image), **place)
-        weight += ndimage.affine_transform(np.isfinite(image).astype(float), **place)
-    return (total / np.maximum(weight, 1e-6)).astype(np.float32)
-
-
-def _overlap(move: int, size: int) -> tuple[slice, slice]:
-    """Where pixels go and where they come from when an axis of a size is moved."""
-    move = int(np.clip(move, -size, size))
-    return slice(max(0, move), min(size, size + move)), slice(max(0, -move), min(size, size - move))

@@ -254,10 +254,27 @@ def write_picture(what: str, asked: Asked, path: Path) -> Path:
     InputError
         For another ending, and as `make_picture`.
     """
+    check_ending(path)
+    return save_either(*make_picture(what, asked), path)
+
+
+def check_ending(path: Path) -> str:
+    """The kind of file that a path asks for.
+
+    Raises
+    ------
+    InputError
+        If no picture or table is written like that.
+    """
     kind = path.suffix.lower().lstrip(".")
     if kind not in (*KINDS, TABLE):
         raise InputError(f"{path.name}: pictures are written as .png, .svg or .pdf, their tables as .csv.")
-    figure, table = make_picture(what, asked)
+    return kind
+
+
+def save_either(figure: Figure, table: pd.DataFrame, path: Path) -> Path:
+    """Write the picture, or the table, as the ending of the path says."""
+    kind = check_ending(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == TABLE:
         plain: dict[str, Any] = {"index": False}

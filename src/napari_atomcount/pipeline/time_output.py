@@ -14,7 +14,6 @@ from napari_atomcount.io.figures import aligned_mean, save_figure
 from napari_atomcount.io.logs import Log
 from napari_atomcount.measure import kinetics
 from napari_atomcount.measure.adatoms import track_figures
-from napari_atomcount.measure.comparing import Watched, compare_movies
 from napari_atomcount.pipeline.time_tables import InTime, adatoms_of, facet, in_time
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -163,12 +162,10 @@ def write_kinetics(rows: list[dict[str, object]], out: Path) -> list[Path]:
     return written
 
 
-def write_comparison(first: Watched, second: Watched, out: Path) -> pd.DataFrame:
-    """Compare two analysed movies: comparison.csv and a figure of the ratios; returns the table."""
-    table = compare_movies(first, second)
+def write_comparison(table: pd.DataFrame, first: str, second: str, out: Path) -> None:
+    """Write a comparison of two movies (`measure.comparing`): comparison.csv and a figure of the ratios."""
     _write_csv(table, out / "comparison.csv")
-    save_figure(several_figures.comparison_figure(table, first.name, second.name), out / "comparison")
-    return table
+    save_figure(several_figures.comparison_figure(table, first, second), out / "comparison")
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:

@@ -86,6 +86,6 @@ def test_far_places_are_not_linked_and_one_sighting_is_a_track_of_one():
 
 
 def test_which_columns_are_free():
-    table = sites([0, 0, 0, -1, -1], [6, 2, 2, 0, 3], [1.0, 0.3, 0.9, 0.2, 1.0])
+    table = sites([0, 0, 0, -1, -1], [6, 3, 2, 0, 3], [1.0, 0.3, 0.9, 0.2, 1.0])
     found = columns([(0, 0, 0, s) for s in (-1, 0, 1, 2, 3, 4)], np.zeros((1, 2)))
     assert free_adatoms(found, table).tolist() == [True, False, True, False, True, False]

@@ -100,9 +100,9 @@ def adatoms_figure(
                 lines.append([(x[a], y[a]), (x[b], y[b])])
                 when.append(float(own["frame"].iloc[b]) / last)
         colours = palette.map_colours(np.array(when), TRACK_MAP) if lines else None
-        axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.8), autolim=False)
+        axes.add_collection(LineCollection(lines, colors=colours, linewidths=1.2), autolim=False)
         dots = palette.map_colours(own["frame"].to_numpy(float) / last, TRACK_MAP)
-        axes.scatter(x, y, s=1.5, c=dots, linewidths=0)
+        axes.scatter(x, y, s=9, c=dots, linewidths=0.3, edgecolors="black", zorder=3)
         drawing.even_bar(figure, axes, TRACK_MAP, f"time, from frame 0 to {int(last)}")
         return figure
 

@@ -16,7 +16,7 @@ from napari_atomcount.measure.sites import to_specimen
 
 Bools = npt.NDArray[np.bool_]
 
-MOST_NEIGHBOURS = 2  # occupied neighbours of an adatom that sits on a lattice position
+MOST_NEIGHBOURS = 3  # of six, occupied, of an adatom that sits on a lattice position
 MOST_OCCUPIED = 0.5  # a site that is occupied for longer is a part of the particle
 GAP_FRAMES = 2  # frames in which an adatom may have been missed
 MOVED_NM = 0.15  # a longer step is a hop: about half of a neighbour's distance
@@ -38,7 +38,7 @@ def free_adatoms(columns: pd.DataFrame, sites: pd.DataFrame) -> Bools:
     -------
     ndarray of bool, shape (N,)
         True: of no site, of a site off all lattices that is not always occupied, or of a site of a lattice
-        with at most two occupied neighbours that is occupied in less than half of the frames.
+        with at most three occupied neighbours that is occupied in less than half of the frames.
     """
     occupancy = np.nan_to_num(sites["occupancy"].to_numpy(np.float64))
     off = (sites["lattice_id"] < 0).to_numpy()

@@ -12,7 +12,12 @@ from napari_atomcount.benchmark.scoring import (
     reliability,
     score_image,
 )
-from napari_atomcount.benchmark.scoring_time import EventScore, OccupancyScore, match_events
+from napari_atomcount.benchmark.scoring_time import (
+    EventScore,
+    OccupancyScore,
+    exact_coverage,
+    match_events,
+)
 
 PIXEL = 0.02  # nm: the matching radius is 4 px, the border 15 px
 
@@ -163,3 +168,22 @@ def test_occupancy_of_found_and_lost_sites():
     assert figures["occupancy_mae"] == pytest.approx((0.1 + 0.2 + 0.2) / 3)
     assert figures["occupancy_mae_mobile"] == pytest.approx(0.2)
     assert figures["interval_coverage"] == pytest.approx(1 / 3)
+    assert figures["open_sites"] == 2
+    assert figures["interval_coverage_open"] == pytest.approx(0.5)
+    assert np.isnan(figures["interval_exact"])
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.4, 3.0])
+def test_exact_coverage_is_95_per_cent_of_calibrated_posteriors_and_less_of_others(spread):
+    rng = np.random.default_rng(5)
+    frames, sites = 40, 4000
+    middle = rng.uniform(8, 32, sites)
+
+    def drawn(n, width):
+        return np.clip(np.rint(middle + rng.normal(0, 1, (n, sites)) * width), 0, frames) / frames
+
+    true = drawn(1, spread)[0]
+    assert exact_coverage(drawn(800, spread), true, frames).mean() == pytest.approx(0.95, abs=0.015)
+    if spread:
+        assert exact_coverage(drawn(800, spread / 3), true, frames).mean() < 0.88
+    assert exact_coverage(np.ones((5, 2)), np.array([1.0, 0.5]), frames).tolist() == pytest.approx([0.95, 0])

@@ -19,13 +19,18 @@ from napari_atomcount.benchmark.scoring_time import (
     RateScore,
     match_events,
 )
+from napari_atomcount.measure.markov import sample_paths
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector
 from napari_atomcount.physics.hopping import HoppingRecipe, KineticMovie, Kinetics, simulate_movie
 from napari_atomcount.physics.recipe import Detector as Camera
 from napari_atomcount.physics.recipe import Regime, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
-from napari_atomcount.pipeline import analyze
+from napari_atomcount.pipeline.assembling import Followed
+from napari_atomcount.pipeline.detecting import Looks, detect_frames
+from napari_atomcount.pipeline.following import follow_sites
+from napari_atomcount.pipeline.store import LogitStore
+from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
@@ -157,6 +162,28 @@ def run_dynamics(
     return DynamicsResult(card, table, pd.DataFrame(rows), dynamics_floors(table))
 
 
+def follow_movie(movie: Movie, detector: Looks, settings: AnalysisSettings) -> Followed:
+    """What `pipeline.analyze` does, keeping what was learned of each site."""
+    store = LogitStore(movie, detector.card)
+    try:
+        parts = []
+        for result in detect_frames(movie, detector, settings):
+            store.add(result)
+            parts.append(result.columns)
+        columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
+        return follow_sites(movie, columns, store, settings)
+    finally:
+        store.close()
+
+
+def drawn_shares(followed: Followed, samples: int = 1000) -> NDArray[np.float32]:
+    """Occupancies drawn from the posterior of each site of an analysis, shape (samples, n_sites)."""
+    chain = followed.found.chain.of_sites(followed.keep)
+    seen = followed.analysis.state >= 0
+    share, _ = sample_paths(chain, seen, samples, np.random.default_rng(0))
+    return share
+
+
 METHODS = ("hidden Markov chain", "raw toggling", f"moving average of {WINDOW}")
 
 
@@ -181,7 +208,8 @@ class Tally:
             pixel_size_nm=(pixel_nm, pixel_nm), frame_time_s=FRAME_S, dose_e_per_A2=dose, kv=300.0, gain=1.0
         )
         movie = Movie(true.frames, calibration, "benchmark")
-        analysis = analyze(movie, detector, AnalysisSettings(material="Au"))
+        followed = follow_movie(movie, detector, AnalysisSettings(material="Au"))
+        analysis = followed.analysis
         site_frames = int((analysis.state >= 0).sum())
         own: dict[str, Any] = {"sites_true": len(true.sites), "sites": len(analysis.sites)}
         columns_moved = true.events[~true.events["kind"].isin(ATOMS)]
@@ -205,7 +233,10 @@ class Tally:
         occupied = (true.states > 0).mean(0)
         where = true.sites[["y", "x"]].to_numpy(float)
         mobile = true.sites.mobile.to_numpy(bool)
-        self.occupancy.add(analysis.sites, where, occupied, mobile, SITE_NM / pixel_nm)
+        share = drawn_shares(followed)
+        self.occupancy.add(
+            analysis.sites, where, occupied, mobile, SITE_NM / pixel_nm, share, len(true.states)
+        )
         self.rates.add(analysis.sites, where, true_rate(true, made.kinetics), mobile, SITE_NM / pixel_nm)
         own["drift_rms_px"] = self.drift.add(analysis.drift, true.drift, pixel_nm)
         self.movies += 1
@@ -297,7 +328,11 @@ def dynamics_floors(rows: pd.DataFrame) -> list[dict[str, Any]]:
     hold(310.0, "drift_rms_px", 0.2, at_least=False)
     hold(310.0, "period_jumps", 0, at_least=False)
     for dose in (310.0, 1000.0, 3000.0):
-        for name in ("interval_coverage", "rate_coverage"):
+        # As stated, intervals of whole frames hold more than 95 %; exactly, and for rates, neither too many.
+        for name in ("interval_coverage", "interval_coverage_mobile", "rate_coverage"):
             hold(dose, name, 0.90, at_least=True)
-            hold(dose, f"{name}_mobile", 0.90, at_least=True)
+        for name in ("interval_exact", "interval_exact_mobile", "rate_coverage_mobile"):
+            hold(dose, name, 0.90, at_least=True)
+            hold(dose, name, 0.98, at_least=False)
+        hold(dose, "sites", 2000, at_least=True)
     return found

@@ -267,9 +267,11 @@ def dynamics_markdown(result: DynamicsResult) -> str:
     keys = ("dose_e_per_A2", "method", "events_true", "precision", "recall", "f1", "static_false_per_1000")
     ours = rows[rows.method == rows.method.iloc[0]]
     head2 = ["dose, e/Å²", "sites", "mobile", "occupancy MAE", "of mobile sites", "95 % intervals hold"]
-    head2 += ["of mobile sites", "drift rms, px", "period jumps"]
+    head2 += ["of mobile sites", "exact 95 %", "of mobile sites", "95 % of rates, mobile"]
+    head2 += ["drift rms, px", "period jumps"]
     keys2 = ["dose_e_per_A2", "sites", "mobile_sites", "occupancy_mae", "occupancy_mae_mobile"]
-    keys2 += ["interval_coverage", "interval_coverage_mobile", "drift_rms_px", "period_jumps"]
+    keys2 += ["interval_coverage", "interval_coverage_mobile", "interval_exact", "interval_exact_mobile"]
+    keys2 += ["rate_coverage_mobile", "drift_rms_px", "period_jumps"]
     return "\n".join(
         [
             f"Model `{first.model}`, sha256 `{first.sha256}…`, seed {int(first.seed)}, "

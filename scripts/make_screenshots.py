@@ -1,6 +1,6 @@
 """Make the pictures of the desk in docs/images from the sample movie and the bundled network.
 
-Usage: python scripts/make_screenshots.py [FOLDER]
+Usage: python scripts/make_screenshots.py [FOLDER [time]]
 
 Without a screen it starts itself again under Xvfb. Look at the pictures before you commit them.
 """
@@ -34,8 +34,8 @@ def settle(app, seconds: float = 0.7) -> None:
     wait_until(app, lambda: time.monotonic() > end, "the clock")
 
 
-def make(folder: Path) -> None:
-    """Walk through the main job and take the pictures."""
+def make(folder: Path, only: str = "") -> None:
+    """Walk through the main job and take the pictures; ``only="time"`` takes those of section 4 alone."""
     import napari
     from napari.settings import get_settings
     from PIL import Image
@@ -56,6 +56,14 @@ def make(folder: Path) -> None:
         picture.save(folder / f"{name}.png", optimize=True)  # all colours: fewer would falsify the counts
         print(f"wrote {folder / name}.png")
 
+    if only == "time":
+        viewer.open_sample("napari-atomcount", "hopping")
+        wait_until(app, lambda: dock.model.domain is not None, "the first look")
+        dock.network.run_all.click()
+        wait_until(app, lambda: dock.model.analysis is not None and not dock.runner.busy, "the analysis")
+        shoot_time(app, viewer, dock, shoot, folder)
+        viewer.close()
+        return
     shoot("desk_start")
     viewer.open_sample("napari-atomcount", "hopping")
     wait_until(app, lambda: dock.model.domain is not None, "the first look")
@@ -81,6 +89,7 @@ def make(folder: Path) -> None:
     dock.network.card_button.click()
     shoot("desk_card")
     dock.network.card_button.click()
+    shoot_time(app, viewer, dock, shoot, folder)
     shoot_review(app, viewer, dock, shoot)
     shoot_strain(app, viewer, dock, shoot)
     dock.strain.section.set_open(False)
@@ -88,6 +97,77 @@ def make(folder: Path) -> None:
     shoot_comparison(app, viewer, dock, shoot)
     shoot_prepare(app, viewer, dock, shoot, folder)
     viewer.close()
+
+
+def shoot_time(app, viewer, dock, shoot, folder: Path) -> None:
+    """Section 4: each plot in time, one picture each, and the window with the map of events."""
+    from napari_atomcount.gui import time_plots
+    from napari_atomcount.io.tables import write_analysis
+
+    control, plots = dock.time_plots, dock.time.plots
+    folded = (dock.movie, dock.network, dock.reviewing.section, dock.strain.section)
+    opened = [section for section in folded if section.is_open]
+    for section in folded:
+        section.set_open(False)
+
+    def choose(name: str) -> None:
+        plots.choice.setCurrentText(name)
+        plots.choice.textActivated.emit(name)
+        wait_until(app, lambda: not control.working, name)
+        settle(app)
+
+    def take(name: str, file: str) -> None:
+        choose(name)
+        plots.grab().save(str(folder / f"time-dock-{file}.png"))
+        print(f"wrote {folder / f'time-dock-{file}.png'}")
+
+    for name in (time_plots.RATE, time_plots.GROUPS, time_plots.DWELL, time_plots.ATOMS, time_plots.DRIFT):
+        take(name, name.replace(" ", "-"))
+    take(time_plots.ADATOMS, "adatoms")
+    sites = dock.model.analysis.sites  # the row of sites at the top of the particle
+    top = sites.nsmallest(9, "y")[["y", "x"]].sort_values("x").to_numpy(float)
+    control.set_line([tuple(top[0]), tuple(top[-1])])
+    take(time_plots.KYMOGRAPH, "kymograph")
+    with tempfile.TemporaryDirectory() as home:  # the first half of the movie takes the place of another one
+        other = Path(home) / "first half"
+        write_analysis(first_half(dock.model), other)
+        control.add_movie(other)
+        wait_until(app, lambda: len(control.others.movies) > 0, "the other movie")
+    take(time_plots.COMPARE, "compare")
+    take(time_plots.DOSE, "dose")
+    log = folder / "ramp.csv"
+    log.write_text("time (s),T (°C)\n0,20\n2,20\n6,300\n8,300\n", encoding="utf-8")
+    choose(time_plots.RATE)
+    control.load_log(log)
+    log.unlink()
+    take(time_plots.RATE, "log")
+    before = dock.model.analysis
+    dock.time.rotation.click()
+    wait_until(app, lambda: dock.model.analysis is not before and not dock.runner.busy, "the rotation")
+    take(time_plots.TURN, "turn")
+    choose(time_plots.EVENT_MAP)
+    viewer.reset_view(margin=0.02)
+    shoot("time-dock-event-map")
+    before = dock.model.analysis
+    dock.time.rotation.click()
+    wait_until(app, lambda: dock.model.analysis is not before and not dock.runner.busy, "no rotation")
+    choose(time_plots.RATE)
+    for name in ("facet", "adatoms"):
+        if name in viewer.layers:
+            viewer.layers.remove(name)
+    dock.time.set_overlay("columns")
+    dock.time.overlay_chosen.emit("columns")
+    for section in opened:
+        section.set_open(True)
+
+
+def first_half(model):
+    """The analysis of the first half of the frames, followed on their own."""
+    from napari_atomcount.pipeline.analysing import analyze
+    from napari_atomcount.records.settings import AnalysisSettings
+
+    half = AnalysisSettings(frames=(0, model.movie.n_frames // 2))
+    return analyze(model.movie, model.card, half)
 
 
 def shoot_strain(app, viewer, dock, shoot) -> None:
@@ -209,7 +289,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:  # sessions and keys of whoever takes the pictures stay theirs
         os.environ |= {"XDG_DATA_HOME": f"{home}/data", "XDG_CONFIG_HOME": f"{home}/config"}
-        make(folder)
+        make(folder, sys.argv[2] if len(sys.argv) > 2 else "")
 
 
 if __name__ == "__main__":

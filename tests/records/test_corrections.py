@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from napari_atomcount.records import corrections
 from napari_atomcount.records.corrections import CorrectionError, Edit, Gesture, History, read_lines
+from napari_atomcount.records.motion import Motion
 
 
 def gesture(number: int, *edits: Edit) -> Gesture:
@@ -140,3 +142,16 @@ def test_edits_are_copied_along_with_the_drift():
     ]
     with pytest.raises(CorrectionError, match="cannot be copied"):
         corrections.copied([Edit(edit="revoke", revokes=1)], [3], drift)
+
+
+def test_edits_are_copied_along_with_a_turn():
+    table = pd.DataFrame(
+        {"frame": [2, 3], "dy": [0.0, 1.0], "dx": [0.0, 0.0], "rotation": [0.0, 90.0], "scale": 1.0,
+         "pivot_y": 50.0, "pivot_x": 50.0, "aspect": 1.0}
+    )  # fmt: skip
+    drift = {2: (0.0, 0.0), 3: (1.0, 0.0)}
+    copied = corrections.copied([corrections.remove(2, 50.0, 60.0)], [3], drift, Motion.of(table))
+    # counter-clockwise on the screen: what was to the right of the pivot is above it
+    assert (copied[0].y, copied[0].x) == pytest.approx((41.0, 50.0))
+    away = corrections.copied([corrections.remove(2, 50.0, 60.0)], [9], drift, Motion.of(table))
+    assert (away[0].y, away[0].x) == (50.0, 60.0)  # nothing is known of that frame

@@ -47,7 +47,8 @@ class Legend(QWidget):
                 "columns": "Discs: number of atoms in the column. Dashed ring: one of the places on "
                 "which the answer chosen in section 3 depends. Hollow ring: corrected or added by hand.",
                 "occupancy": "The share of observed frames in which the site holds a column.",
-                "events": "Sites where columns came or went; an event's frame is the first in the new state.",
+                "events": "Sites where columns appeared or vanished, gained or lost atoms; larger marks: "
+                "more often, white rims: in this frame. An event's frame is the first in the new state.",
             }[overlay]
         )
         self.update()
@@ -156,5 +157,23 @@ class Legend(QWidget):
             painter.setBrush(QColor(palette.EVENT_COLOURS[kind]))
             painter.setPen(QPen(QColor("black"), 1.0))
             painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
-            x = self._text(painter, x + _CHIP + 4, y, words, ink) + 10
+            x = self._text(painter, x + _CHIP + 3, y, words, ink) + 4
+        for kind, words, turn in (("gain", "gains", 0.0), ("lose", "loses", 45.0)):
+            x = self._text(painter, self._cross(painter, x, y, kind, turn), y, words, ink) + 4
         self._text(painter, x, y, "larger: more often · white: now", ink)
+
+    def _cross(self, painter: QPainter, x: float, y: float, kind: str, turn: float) -> float:
+        """A plus, or turned by 45 degrees an x, in the colour of a kind of event."""
+        long, thick = _CHIP / 2, _CHIP / 6
+        arms = [
+            (-thick, -long), (thick, -long), (thick, -thick), (long, -thick), (long, thick), (thick, thick),
+            (thick, long), (-thick, long), (-thick, thick), (-long, thick), (-long, -thick), (-thick, -thick),
+        ]  # fmt: skip
+        painter.save()
+        painter.translate(x + long, y)
+        painter.rotate(turn)
+        painter.setBrush(QColor(palette.EVENT_COLOURS[kind]))
+        painter.setPen(QPen(QColor("black"), 1.0))
+        painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in arms]))
+        painter.restore()
+        return x + _CHIP + 3

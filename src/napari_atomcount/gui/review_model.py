@@ -14,6 +14,7 @@ from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.io.session import Change
 from napari_atomcount.records import corrections, tables
 from napari_atomcount.records.corrections import Edit
+from napari_atomcount.records.motion import Motion
 
 GRIP_NM = 0.09  # a column is grasped within this distance of its centre
 GRIP_PX = 4.5  # the same where the pixel size is not known
@@ -292,14 +293,15 @@ class ReviewModel(QObject):
         start = max(last.frames)
         edits = [edit for edit in last.edits if edit.frame == start]
         targets = [t for t in sorted(run.frames) if start < t <= start + number]
-        drift = {}
+        drift, motion = {}, None
         if run.analysis is not None:
             table = run.analysis.drift
             drift = {
                 int(t): (float(y), float(x))
                 for t, y, x in zip(table["frame"], table["dy"], table["dx"], strict=True)
             }
-        copies = [e for e in corrections.copied(edits, targets, drift) if self._finds_its_place(e)]
+            motion = Motion.of(table)
+        copies = [e for e in corrections.copied(edits, targets, drift, motion) if self._finds_its_place(e)]
         frames = len({edit.frame for edit in copies})
         if not copies:
             self.said.emit("None of the following frames has a column there: nothing was copied.")

@@ -24,6 +24,7 @@ RIGHT_COLOUR = "#CC79A7"
 CLASS_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442")
 TRACK_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
 MOST_TRACKS = 60
+LEAST_TURN, LEAST_SCALE = 0.5, 0.5  # degrees and per cent that the axes show at least
 RATIOS = (0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 10, 30, 100)  # written at a logarithmic axis
 
 
@@ -122,9 +123,11 @@ class Drawing:
         self.bars(time, turn, turn - 2 * sigma, turn + 2 * sigma)
         self.line(time, turn, ACROSS)
         self.axes(time_words(found.unit), "turn (°)")
+        reach = max(LEAST_TURN, 1.1 * float(np.nanmax(np.abs(turn) + 2 * np.nan_to_num(sigma), initial=0)))
+        self.plot.setYRange(-reach, reach, padding=0)  # noise must not look like a turn
         scale = 100 * (table["scale"].to_numpy(float) - 1)
-        if np.ptp(scale):
-            reach = max(0.2, 1.1 * float(np.abs(scale).max()))
+        if np.ptp(scale) > 1e-6:
+            reach = max(LEAST_SCALE, 1.1 * float(np.abs(scale).max()))
             self.right(time, scale, "scale (%)", (-reach, reach))
         return "against the first frame, counter-clockwise; bars: two standard errors"
 
@@ -181,11 +184,15 @@ class Drawing:
             x[known], share[known], table["share_low"].to_numpy(float)[known],
             table["share_high"].to_numpy(float)[known],
         )  # fmt: skip
-        for at, height, name in zip(x[known], share[known], table["movie"][known], strict=True):
-            text = pg.TextItem(str(name), color=BRIGHT, anchor=(0.5, 1.2))
-            text.setPos(at, height)
+        top = float(table["share_high"].max()) if known.any() else 1.0
+        for number, (at, name) in enumerate(zip(x[known], table["movie"][known], strict=True)):
+            # one above the other, so that movies of one dose can be told apart
+            text = pg.TextItem(str(name), color=BRIGHT, anchor=(0.5, 1.0))
+            text.setPos(at, top * (1.04 + 0.09 * (number % 4)))
             self.plot.addItem(text, ignoreBounds=True)
         self.axes(words, "share of sites with an event")
+        self.plot.setXRange(0, 1.25 * float(x[known].max(initial=1e-9)), padding=0)
+        self.plot.setYRange(0, 1.45 * top, padding=0)
         missing = table["movie"][~known].tolist()
         return "95 % intervals" + (f" · no dose or frame time: {', '.join(missing)}" if missing else "")
 

@@ -16,6 +16,7 @@ from qtpy.QtCore import QObject
 from napari_atomcount.gui import points
 from napari_atomcount.gui.layers import COLUMNS, UNCERTAIN, ResultLayers
 from napari_atomcount.gui.review_queue import ReviewQueue
+from napari_atomcount.records.motion import Motion
 
 MOST_RINGS = 400
 LEAST_RISK = 0.05  # a place less likely to be wrong wears no ring
@@ -65,9 +66,10 @@ class UncertainRings(QObject):
         if not other.any():
             return at
         if analysis is not None:  # the place is that of another frame: follow the drift
-            drift = analysis.drift.set_index("frame")[["dy", "dx"]]
-            if frame in drift.index:
-                at[other] += (drift.loc[frame] - drift.loc[places["frame"][other]]).to_numpy(float)
+            motion = Motion.of(analysis.drift)
+            if frame in motion.frame:
+                home = motion.back(at[other], motion.rows(places["frame"][other].to_numpy()))
+                at[other] = motion.forward(home, motion.rows(np.full(len(home), frame)))
         columns = self.queue.model.run.frame_columns(frame) if self.queue.model.run is not None else None
         if columns is not None and len(columns):
             spots = columns[["y", "x"]].to_numpy(float)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.motion import Motion
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -124,10 +125,10 @@ def _placed(table: pd.DataFrame, analysis: Analysis, drift: pd.DataFrame | None)
     """Frames, positions and columns for rows that name row and column of the analysis' arrays."""
     frame = analysis.frame[table["row"].to_numpy()]
     site = analysis.site_id[table["col"].to_numpy()]
-    moved = (analysis.drift if drift is None else drift).set_index("frame")
-    shift = moved.loc[frame, ["dy", "dx"]].to_numpy(dtype=np.float64) if len(table) else np.zeros((0, 2))
+    motion = Motion.of(analysis.drift if drift is None else drift)
     home = analysis.sites.set_index("site_id").loc[site, ["y", "x"]].to_numpy(dtype=np.float64)
-    y, x, ids = home[:, 0] + shift[:, 0], home[:, 1] + shift[:, 1], np.full(len(table), -1)
+    place = motion.forward(home, motion.rows(frame))
+    y, x, ids = place[:, 0].copy(), place[:, 1].copy(), np.full(len(table), -1)
     columns = analysis.columns
     at = _column_rows(analysis)[table["row"].to_numpy(), table["col"].to_numpy()]
     there = at >= 0

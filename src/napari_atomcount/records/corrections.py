@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_atomcount.records.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_atomcount.records.motion import Motion
 
 Kind = Literal["add", "remove", "move", "set_count", "set_label", "review", "revoke"]
 
@@ -124,7 +127,10 @@ def review(frame: int, y: float | None = None, x: float | None = None) -> Edit:
 
 
 def copied(
-    edits: Iterable[Edit], frames: Iterable[int], drift: Mapping[int, tuple[float, float]]
+    edits: Iterable[Edit],
+    frames: Iterable[int],
+    drift: Mapping[int, tuple[float, float]],
+    motion: Motion | None = None,
 ) -> list[Edit]:
     """The same edits in other frames, moved with the specimen; with the first ones they make one gesture.
 
@@ -136,6 +142,8 @@ def copied(
         Where to.
     drift : mapping of int to (float, float)
         (dy, dx), px, of each frame, as in the table DRIFT; a frame that is missing has not moved.
+    motion : Motion, optional
+        Where rotation or scale was followed: it moves the places in the frames that it knows.
     """
     targets = list(frames)
     out = []
@@ -151,7 +159,23 @@ def copied(
             for name, by in (("y", dy), ("x", dx), ("to_y", dy), ("to_x", dx)):
                 value = getattr(edit, name)
                 moved[name] = None if value is None else value + by
+            if motion is not None and motion.linear is not None:
+                moved |= _turned(edit, frame, motion)
             out.append(edit.model_copy(update=moved))
+    return out
+
+
+def _turned(edit: Edit, frame: int, motion: Motion) -> dict[str, float]:
+    """The places of an edit in another frame of a specimen that turns; none where either is not known."""
+    import numpy as np
+
+    out: dict[str, float] = {}
+    if edit.frame in motion.frame and frame in motion.frame:
+        rows = motion.rows(np.array([edit.frame, frame]))
+        for y, x in (("y", "x"), ("to_y", "to_x")):
+            if getattr(edit, y) is not None:
+                home = motion.back(np.array([[getattr(edit, y), getattr(edit, x)]]), rows[:1])
+                out[y], out[x] = (float(v) for v in motion.forward(home, rows[1:])[0])
     return out
 
 

@@ -145,6 +145,9 @@ def shoot_time(app, viewer, dock, shoot, folder: Path) -> None:
     dock.time.rotation.click()
     wait_until(app, lambda: dock.model.analysis is not before and not dock.runner.busy, "the rotation")
     take(time_plots.TURN, "turn")
+    for name in ("facet", "adatoms"):
+        if name in viewer.layers:
+            viewer.layers.remove(name)
     choose(time_plots.EVENT_MAP)
     viewer.reset_view(margin=0.02)
     shoot("time-dock-event-map")
@@ -152,9 +155,6 @@ def shoot_time(app, viewer, dock, shoot, folder: Path) -> None:
     dock.time.rotation.click()
     wait_until(app, lambda: dock.model.analysis is not before and not dock.runner.busy, "no rotation")
     choose(time_plots.RATE)
-    for name in ("facet", "adatoms"):
-        if name in viewer.layers:
-            viewer.layers.remove(name)
     dock.time.set_overlay("columns")
     dock.time.overlay_chosen.emit("columns")
     for section in opened:

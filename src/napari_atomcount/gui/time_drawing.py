@@ -25,6 +25,7 @@ CLASS_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442")
 TRACK_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
 MOST_TRACKS = 60
 LEAST_TURN, LEAST_SCALE = 0.5, 0.5  # degrees and per cent that the axes show at least
+LEAST_STEP_NM = 0.35  # about a hop to a neighbour
 RATIOS = (0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 10, 30, 100)  # written at a logarithmic axis
 
 
@@ -143,6 +144,8 @@ class Drawing:
             self.line(own["frame"].to_numpy(float) * found.step, away, colour)
             number += 1
         self.axes(time_words(found.unit), "distance from the first place (nm)")
+        reach = self.plot.getPlotItem().vb.viewRange()[1][1]
+        self.plot.setYRange(0, max(reach, LEAST_STEP_NM), padding=0)  # noise must not look like steps
         alone = int((tracks.groupby("track_id").size() == 1).sum()) if len(tracks) else 0
         shown = f"; the {MOST_TRACKS} longest are drawn" if number == MOST_TRACKS else ""
         return f"{words}{shown}; {alone} seen once only · layer “adatoms”"

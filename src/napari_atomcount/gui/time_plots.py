@@ -101,6 +101,7 @@ class TimePlots(QWidget):
         self.plot.setMaximumHeight(320)
         for side in ("left", "bottom", "right"):
             self.plot.getAxis(side).enableAutoSIPrefix(False)  # 0.25 is not 250 (x0.001)
+        self.plot.getAxis("bottom").setHeight(44)  # else the descenders of its label are cut off
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.drawing = Drawing(self.plot)

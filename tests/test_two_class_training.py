@@ -10,7 +10,8 @@ import torch
 from napari_atomcount.cli.simulating import write_simulation
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.io.tables import read_analysis, write_analysis
-from napari_atomcount.model_building import Peaks, build_model, compare, fit_calibration
+from napari_atomcount.calibrating import Peaks, compare, fit_calibration
+from napari_atomcount.model_building import build_model
 from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.physics.recipe import Detector, Regime, Scene, Surroundings, Uniform
@@ -136,13 +137,13 @@ def test_calibration_is_fitted_for_each_class():
     names = ("evidence", "true", "z", "log_p", "count")
     parts = [np.concatenate([getattr(p, n) for p in both]) for n in names]
     joined = Peaks(*parts, 20, np.concatenate([p.label for p in both]))
-    calibration, threshold = fit_calibration(joined)
+    calibration, threshold = fit_calibration(joined, joined)
     assert set(calibration.by_label) == {"Ce", "O"}
     at = {name: np.interp(2.0, own.evidence, own.score) for name, own in calibration.by_label.items()}
     assert at["Ce"] == pytest.approx(1 / (1 + np.exp(-4)), abs=0.03)
     assert at["O"] == pytest.approx(1 / (1 + np.exp(-1)), abs=0.05)
     assert 0.2 <= threshold <= 0.9
-    alone, _ = fit_calibration(both[0])
+    alone, _ = fit_calibration(both[0], both[0])
     assert not alone.by_label
 
 

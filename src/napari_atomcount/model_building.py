@@ -4,67 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file
-from scipy.optimize import isotonic_regression, linear_sum_assignment, minimize_scalar
-from scipy.spatial import cKDTree
+from torch import Tensor
 
 from napari_atomcount import __version__
+from napari_atomcount.calibrating import RAW, fit_calibration, fit_counts, held_out_peaks
 from napari_atomcount.checkpoints import save_atomically
-from napari_atomcount.measure.columns import find_columns
-from napari_atomcount.networks.card import Calibration, ModelCard, write_card
+from napari_atomcount.networks.card import ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
-from napari_atomcount.physics.recipe import WaveBank, expose
 from napari_atomcount.records.errors import AtomcountError, ModelError
-from napari_atomcount.records.packed import lengths, rows_of
-from napari_atomcount.training import VALIDATION_FIRST, train
+from napari_atomcount.training import train
 from napari_atomcount.training_recipe import TrainingRecipe
-
-#: A peak within this distance of a true column is that column, nm.
-MATCH_NM = 0.08
-#: Truth and peaks nearer to the frame's edge than this are not judged, nm.
-BORDER_NM = 0.3
-#: Thermal snapshots in an image for the calibration. A real exposure averages over far more than a training's
-#: few, whose randomness would make the network look less sure than it may be.
-HELD_OUT_SNAPSHOTS = 8
-#: The identity, for weights whose probabilities are not calibrated yet.
-RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
-
-
-@dataclass
-class Peaks:
-    """All peaks of held-out images: evidence, whether they are columns, position errors, p of the counts."""
-
-    evidence: NDArray[np.float64]
-    true: NDArray[np.bool_]
-    z: NDArray[np.float64]  # position error over stated sigma, true peaks
-    log_p: NDArray[np.float64]  # (N, K), true peaks
-    count: NDArray[np.int64]
-    missed: int
-    label: NDArray[np.str_]  # class of each peak
-
-    def of(self, label: str) -> Peaks:
-        """The peaks of one class; what was missed stays that of all."""
-        own = self.label == label
-        hit = own[self.true]
-        log_p = self.log_p[hit] if len(self.log_p) else self.log_p
-        return Peaks(
-            self.evidence[own],
-            self.true[own],
-            self.z[hit],
-            log_p,
-            self.count[hit],
-            self.missed,
-            self.label[own],
-        )
 
 
 def build_model(
@@ -109,8 +64,6 @@ def build_model(
     state = load_file(source)
     with safe_open(source, "pt") as file:
         seen = int((file.metadata() or {}).get("images", 0))
-    half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
-    save_atomically(half, out / "weights.safetensors", {"format": "pt"})
     card = ModelCard(
         name=recipe.name,
         materials=domain.materials,
@@ -128,16 +81,37 @@ def build_model(
         calibration=RAW,
         domain=domain,
         recipe=recipe.model_dump(mode="json"),
-        sha256=hashlib.sha256((out / "weights.safetensors").read_bytes()).hexdigest(),
+        sha256=write_weights(state, out),
         package_version=version,
         parent=parent,
     )
     card._folder = out
+    usual = recipe.as_usual()
+    if card.counts:  # in steps: tilted counts are what the network then says, and what its errors come from
+        _, tilt = fit_counts(held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0]))
+        tilt_counts(state, tilt)
+        card = card.model_copy(update={"sha256": write_weights(state, out)})
+        card._folder = out
     peaks = held_out_peaks(recipe, Detector(card), images, cache)
-    calibration, threshold = fit_calibration(peaks)
+    counted = held_out_peaks(usual, Detector(card), images, cache) if recipe.usual else peaks
+    calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
     write_card(card, out)
     return card
+
+
+def write_weights(state: dict[str, Tensor], folder: Path) -> str:
+    """Write the weights as float16; returns the file's sha256."""
+    half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+    path = folder / "weights.safetensors"
+    save_atomically(half, path, {"format": "pt"})
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tilt_counts(state: dict[str, Tensor], tilt: float) -> None:
+    """Add ``tilt`` for every atom to the network's count logits, in place: the last layer's biases."""
+    bias = state["count.2.bias"]
+    state["count.2.bias"] = bias + tilt * torch.arange(1, len(bias) + 1, dtype=bias.dtype)
 
 
 def train_model(
@@ -201,137 +175,3 @@ def train_model(
         seen_before=0 if init is None else init.images_seen,
     )
     return card, complete
-
-
-def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
-    """Detect in simulated images of particles that were not trained on, and compare with the truth."""
-    number = max(4, min(48, recipe.specimens // 8))
-    finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
-    bank = WaveBank(finer, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
-    rng = recipe.stream(12, 0)  # another stream than the validation images of the training
-    found: list[pd.DataFrame] = []
-    missed = 0
-    for _ in range(images):
-        batch = expose(finer, [bank.scene(rng)], rng)
-        frame = batch.detected[0].numpy()
-        maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
-        peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
-        truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
-        border = BORDER_NM * 10 / batch.pixel_A
-        peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
-        found.append(peaks)
-        missed += missing
-    table = pd.concat(found, ignore_index=True)
-    hit = table[table.true]
-    k = int(lengths(hit.count_p).max(initial=0))
-    log_p = np.log(rows_of(hit.count_p, k)[1].astype(np.float64) + 1e-12)
-    score = table.score.to_numpy(float)
-    raw = np.log(score / (1 - score))
-    return Peaks(
-        raw,
-        table.true.to_numpy(bool),
-        hit.z.to_numpy(),
-        log_p,
-        hit.true_count.to_numpy(int),
-        missed,
-        table.label.to_numpy(str),
-    )
-
-
-def compare(
-    peaks: pd.DataFrame, truth: pd.DataFrame, radius: float, border: float, shape: tuple[int, ...]
-) -> tuple[pd.DataFrame, int]:
-    """Match peaks and true columns of the same class one to one.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The judged peaks with ``true``, ``true_count`` and ``z``.
-    int
-        The number of missed columns.
-    """
-    peaks = peaks.assign(true=False, true_count=-1, z=np.nan)
-    place = peaks[["y", "x"]].to_numpy(float)
-    true = truth[["y", "x"]].to_numpy(float)
-    inside, judged = (
-        np.asarray(((p > border) & (p < np.array(shape[:2]) - 1 - border)).all(1)) for p in (true, place)
-    )
-    if len(place) and len(true):
-        pairs = cKDTree(place).sparse_distance_matrix(cKDTree(true), radius, output_type="ndarray")
-        cost = np.full((len(place), len(true)), 1e3)
-        pairs = pairs[peaks.label.to_numpy()[pairs["i"]] == truth.label.to_numpy()[pairs["j"]]]
-        cost[pairs["i"], pairs["j"]] = pairs["v"] - 1e-3 * peaks.score.to_numpy()[pairs["i"]]
-        row, column = linear_sum_assignment(cost)
-        good = cost[row, column] < 1e2
-        row, column = row[good], column[good]
-        error = place[row] - true[column]
-        peaks.loc[peaks.index[row], "true"] = True
-        peaks.loc[peaks.index[row], "true_count"] = truth["count"].to_numpy()[column]
-        peaks.loc[peaks.index[row], "z"] = np.sqrt((error**2).mean(1)) / peaks.y_sigma.to_numpy()[row]
-        found = np.zeros(len(true), bool)
-        found[column] = True
-        return peaks.loc[judged], int((~found & inside).sum())
-    return peaks.loc[judged], int(inside.sum())
-
-
-def fit_calibration(peaks: Peaks) -> tuple[Calibration, float]:
-    """Fit the probabilities of a network to held-out truth, for each class where there are several.
-
-    Returns
-    -------
-    Calibration
-        For the card.
-    float
-        The score threshold of the best F of β² = 1/2.
-    """
-    calibration, expected = fit_one(peaks)
-    names = np.unique(peaks.label)
-    if len(names) > 1:
-        for name in names:
-            calibration.by_label[str(name)], expected[peaks.label == name] = fit_one(peaks.of(name))
-    # F of β² = 1/2: a made-up column costs a paper more than a missed one
-    columns = peaks.true.sum() + peaks.missed
-    steps = np.linspace(0.2, 0.9, 71)
-    kept = [expected >= step for step in steps]
-    f_beta = [1.5 * peaks.true[k].sum() / max(1, k.sum() + 0.5 * columns) for k in kept]
-    return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)
-
-
-def fit_one(peaks: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
-    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
-
-    Returns
-    -------
-    Calibration
-        Of these peaks.
-    numpy.ndarray
-        Calibrated score of each peak.
-    """
-    order = np.argsort(peaks.evidence)
-    evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
-    bins = np.array_split(np.arange(len(order)), max(1, min(60, len(order) // 40)))
-    x = np.array([evidence[b].mean() for b in bins])
-    # half a success and failure more in each bin: no certainty from a finite sample
-    y = np.array([(true[b].sum() + 0.5) / (len(b) + 1) for b in bins])
-    monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
-    keep = np.append(True, np.diff(x) > 1e-6)
-    score = np.clip(monotone, 1e-4, 1 - 1e-4)
-    temperature = 1.0
-    if peaks.log_p.size:
-        which = np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
-
-        def loss(log_t: float) -> float:
-            scaled = peaks.log_p / np.exp(log_t)
-            scaled = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
-            return float(-scaled[np.arange(len(which)), which].mean())
-
-        temperature = float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
-    z = peaks.z[np.isfinite(peaks.z)]
-    factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693
-    calibration = Calibration(
-        evidence=[round(float(v), 4) for v in x[keep]],
-        score=[round(float(v), 5) for v in score[keep]],
-        count_temperature=round(temperature, 4),
-        sigma_factor=round(factor, 4),
-    )
-    return calibration, np.interp(peaks.evidence, x[keep], score[keep])

@@ -98,6 +98,10 @@ def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
     if stem is not None and stem.shape[1] * frames == net.stem.weight.shape[1]:
         # spread evenly over the images they would see a mean that no microscope makes: 2.4 of loss, not 1.1
         weights = weights | {"stem.weight": torch.cat([*[torch.zeros_like(stem)] * (frames - 1), stem], 1)}
+    stated = weights.get("optics.weight")
+    if stated is not None and net.optics is not None and stated.shape != net.optics.weight.shape:
+        # what the context states serves the training only; a recipe may ask for other parameters
+        weights = {name: w for name, w in weights.items() if not name.startswith("optics.")}
     try:
         unknown = net.load_state_dict(weights, strict=False).unexpected_keys
     except RuntimeError as error:

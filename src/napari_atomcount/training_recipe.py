@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -64,6 +64,16 @@ class TrainingRecipe(Recipe):
         None, description="where the trained model may be used; needed for its card"
     )
 
+    usual: dict[str, Any] = Field(
+        {}, description="what differs in the images that counts are calibrated on: those of usual work"
+    )
+
+    def as_usual(self) -> TrainingRecipe:
+        """The recipe with its images as in usual work: aligned microscope, room temperature."""
+        if not self.usual:
+            return self
+        return TrainingRecipe.model_validate(self.model_dump(mode="json") | self.usual | {"usual": {}})
+
     @model_validator(mode="after")
     def _network_fits_images(self) -> Self:
         if self.network.labels != len(self.classes):
@@ -75,6 +85,7 @@ class TrainingRecipe(Recipe):
             raise ValueError(f"the network takes {self.network.frames} images, but the recipe makes {images}")
         if len(self.training.class_weights) not in (0, len(self.classes)):
             raise ValueError("class_weights must have one number for each of the recipe's classes")
+        self.as_usual()
         return self
 
 

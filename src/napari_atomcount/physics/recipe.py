@@ -91,6 +91,7 @@ class Particle:
     x_A: NDArray[np.float64]
     count: NDArray[np.int64]
     label: NDArray[np.int64]  # numbers of the recipe's classes
+    thermal_A: float = float("nan")  # rms thermal displacement per axis, where anything moves
 
 
 class Recipe(BaseModel):
@@ -148,7 +149,8 @@ class Recipe(BaseModel):
             with np.load(path, allow_pickle=False) as stored:
                 count = stored["count"]
                 label = stored["label"] if "label" in stored else np.zeros_like(count)
-                return Particle(stored["waves"], stored["y_A"], stored["x_A"], count, label)
+                place = stored["y_A"], stored["x_A"]
+                return Particle(stored["waves"], *place, count, label, self.thermal(index))
         specimen = self.specimen(index)
         rng = self.stream(2, index)
         sigma = float(self.thermal_A.draw(rng, 1)[0])
@@ -156,7 +158,8 @@ class Recipe(BaseModel):
             [exit_wave(specimen.displaced(sigma, rng).atoms, self.multislice) for _ in range(self.snapshots)]
         )
         truth = specimen.columns()
-        particle = Particle(waves, *(truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label")))
+        columns = (truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label"))
+        particle = Particle(waves, *columns, sigma)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp.npz")
@@ -304,7 +307,7 @@ class WaveBank:
             waves, x = waves[..., :, ::-1], (size - step - x) % size
         if rng.random() < 0.5:
             waves, y, x = waves.swapaxes(-1, -2), x, y
-        return Scene(np.ascontiguousarray(waves), y, x, particle.count, particle.label)
+        return Scene(np.ascontiguousarray(waves), y, x, particle.count, particle.label, particle.thermal_A)
 
 
 def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[np.complex64]:

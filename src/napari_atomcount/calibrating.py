@@ -1,0 +1,224 @@
+"""How far a trained network's numbers can be believed, from simulations that it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression, linear_sum_assignment, minimize
+from scipy.spatial import cKDTree
+
+from napari_atomcount.measure.columns import find_columns
+from napari_atomcount.networks.card import Calibration
+from napari_atomcount.networks.detector import Detector
+from napari_atomcount.physics.recipe import WaveBank, expose
+from napari_atomcount.records.packed import lengths, rows_of
+from napari_atomcount.training import VALIDATION_FIRST
+from napari_atomcount.training_recipe import TrainingRecipe
+
+#: A peak within this distance of a true column is that column, nm.
+MATCH_NM = 0.08
+#: Truth and peaks nearer to the frame's edge than this are not judged, nm.
+BORDER_NM = 0.3
+#: Thermal snapshots in an image for the calibration. A real exposure averages over far more than a training's
+#: few, whose randomness would make the network look less sure than it may be.
+HELD_OUT_SNAPSHOTS = 8
+#: The identity, for weights whose probabilities are not calibrated yet.
+RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
+
+
+@dataclass
+class Peaks:
+    """All peaks of held-out images: evidence, whether they are columns, position errors, p of the counts."""
+
+    evidence: NDArray[np.float64]
+    true: NDArray[np.bool_]
+    z: NDArray[np.float64]  # position error over stated sigma, true peaks
+    log_p: NDArray[np.float64]  # (N, K), true peaks
+    count: NDArray[np.int64]
+    missed: int
+    label: NDArray[np.str_]  # class of each peak
+
+    def of(self, label: str) -> Peaks:
+        """The peaks of one class; what was missed stays that of all."""
+        own = self.label == label
+        hit = own[self.true]
+        log_p = self.log_p[hit] if len(self.log_p) else self.log_p
+        return Peaks(
+            self.evidence[own],
+            self.true[own],
+            self.z[hit],
+            log_p,
+            self.count[hit],
+            self.missed,
+            self.label[own],
+        )
+
+
+def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
+    """Detect in simulated images of particles that were not trained on, and compare with the truth."""
+    number = max(4, min(48, recipe.specimens // 8))
+    finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
+    bank = WaveBank(finer, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
+    rng = recipe.stream(12, 0)  # another stream than the validation images of the training
+    found: list[pd.DataFrame] = []
+    missed = 0
+    for _ in range(images):
+        batch = expose(finer, [bank.scene(rng)], rng)
+        frame = batch.detected[0].numpy()
+        maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
+        peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
+        truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
+        border = BORDER_NM * 10 / batch.pixel_A
+        peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
+        found.append(peaks)
+        missed += missing
+    table = pd.concat(found, ignore_index=True)
+    hit = table[table.true]
+    k = int(lengths(hit.count_p).max(initial=0))
+    log_p = np.log(rows_of(hit.count_p, k)[1].astype(np.float64) + 1e-12)
+    score = table.score.to_numpy(float)
+    raw = np.log(score / (1 - score))
+    return Peaks(
+        raw,
+        table.true.to_numpy(bool),
+        hit.z.to_numpy(),
+        log_p,
+        hit.true_count.to_numpy(int),
+        missed,
+        table.label.to_numpy(str),
+    )
+
+
+def compare(
+    peaks: pd.DataFrame, truth: pd.DataFrame, radius: float, border: float, shape: tuple[int, ...]
+) -> tuple[pd.DataFrame, int]:
+    """Match peaks and true columns of the same class one to one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The judged peaks with ``true``, ``true_count`` and ``z``.
+    int
+        The number of missed columns.
+    """
+    peaks = peaks.assign(true=False, true_count=-1, z=np.nan)
+    place = peaks[["y", "x"]].to_numpy(float)
+    true = truth[["y", "x"]].to_numpy(float)
+    inside, judged = (
+        np.asarray(((p > border) & (p < np.array(shape[:2]) - 1 - border)).all(1)) for p in (true, place)
+    )
+    if len(place) and len(true):
+        pairs = cKDTree(place).sparse_distance_matrix(cKDTree(true), radius, output_type="ndarray")
+        cost = np.full((len(place), len(true)), 1e3)
+        pairs = pairs[peaks.label.to_numpy()[pairs["i"]] == truth.label.to_numpy()[pairs["j"]]]
+        cost[pairs["i"], pairs["j"]] = pairs["v"] - 1e-3 * peaks.score.to_numpy()[pairs["i"]]
+        row, column = linear_sum_assignment(cost)
+        good = cost[row, column] < 1e2
+        row, column = row[good], column[good]
+        error = place[row] - true[column]
+        peaks.loc[peaks.index[row], "true"] = True
+        peaks.loc[peaks.index[row], "true_count"] = truth["count"].to_numpy()[column]
+        peaks.loc[peaks.index[row], "z"] = np.sqrt((error**2).mean(1)) / peaks.y_sigma.to_numpy()[row]
+        found = np.zeros(len(true), bool)
+        found[column] = True
+        return peaks.loc[judged], int((~found & inside).sum())
+    return peaks.loc[judged], int(inside.sum())
+
+
+def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
+    """Fit the probabilities of a network to held-out truth, for each class where there are several.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Of all that the recipe draws, for the score and the standard error.
+    counted : Peaks
+        Of usual images, for the temperature of the counts.
+
+    Returns
+    -------
+    Calibration
+        For the card.
+    float
+        The score threshold of the best F of β² = 1/2.
+    """
+    calibration, expected = fit_one(peaks, counted)
+    names = np.unique(peaks.label)
+    if len(names) > 1:
+        for name in names:
+            own, expected[peaks.label == name] = fit_one(peaks.of(name), counted.of(name))
+            calibration.by_label[str(name)] = own
+    # F of β² = 1/2: a made-up column costs a paper more than a missed one
+    columns = peaks.true.sum() + peaks.missed
+    steps = np.linspace(0.2, 0.9, 71)
+    kept = [expected >= step for step in steps]
+    f_beta = [1.5 * peaks.true[k].sum() / max(1, k.sum() + 0.5 * columns) for k in kept]
+    return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)
+
+
+def fit_counts(peaks: Peaks, tilted: bool = True) -> tuple[float, float]:
+    """Temperature and tilt that make the counts of held-out columns most likely.
+
+    p(k) ∝ exp((logit_k + tilt · k) / temperature). A training averages over few thermal snapshots, an
+    exposure over very many; the network reads the smoother image as a little thinner, and the tilt takes that
+    out.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Of images that are as smooth as real ones.
+    tilted : bool
+        False: the temperature alone.
+
+    Returns
+    -------
+    temperature, tilt : float
+        1 and 0 where nothing was counted.
+    """
+    if not peaks.log_p.size:
+        return 1.0, 0.0
+    k = np.arange(1, peaks.log_p.shape[1] + 1)
+    row, true = np.arange(len(peaks.count)), np.clip(peaks.count, 1, len(k)) - 1
+
+    def loss(x: NDArray[np.float64]) -> float:
+        scaled = (peaks.log_p + (x[1] if tilted else 0.0) * k) / np.exp(x[0])
+        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[row, true]).mean())
+
+    bounds = [(-1.5, 1.5), (-1.5, 1.5) if tilted else (0.0, 0.0)]
+    best = minimize(loss, [0.0, 0.0], method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(best[0])), float(best[1])
+
+
+def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
+    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
+
+    Returns
+    -------
+    Calibration
+        Of these peaks.
+    numpy.ndarray
+        Calibrated score of each peak.
+    """
+    order = np.argsort(peaks.evidence)
+    evidence, true = peaks.evidence[order], peaks.true[order].astype(float)
+    bins = np.array_split(np.arange(len(order)), max(1, min(60, len(order) // 40)))
+    x = np.array([evidence[b].mean() for b in bins])
+    # half a success and failure more in each bin: no certainty from a finite sample
+    y = np.array([(true[b].sum() + 0.5) / (len(b) + 1) for b in bins])
+    monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
+    keep = np.append(True, np.diff(x) > 1e-6)
+    score = np.clip(monotone, 1e-4, 1 - 1e-4)
+    temperature, _ = fit_counts(counted, tilted=False)
+    z = peaks.z[np.isfinite(peaks.z)]
+    factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693
+    calibration = Calibration(
+        evidence=[round(float(v), 4) for v in x[keep]],
+        score=[round(float(v), 5) for v in score[keep]],
+        count_temperature=round(temperature, 4),
+        sigma_factor=round(factor, 4),
+    )
+    return calibration, np.interp(peaks.evidence, x[keep], score[keep])

@@ -21,7 +21,7 @@ from napari_atomcount.benchmark.memory import lazy_movie
 from napari_atomcount.benchmark.speed_edit import LIMITS, edit_rows
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import ModelCard
-from napari_atomcount.networks.detector import Detector, fast_bf16, run_network
+from napari_atomcount.networks.detector import Detector, fast_bf16
 from napari_atomcount.pipeline import analyze
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
@@ -128,8 +128,7 @@ def unit_seconds(device: torch.device) -> float:
 def network_seconds(detector: Detector) -> float:
     """Time of the network alone over one frame at its own pixel size, s."""
     image = torch.randn(1, 1, FRAME, FRAME, device=detector.device)
-    with torch.inference_mode():
-        return best_of(lambda: run_network(detector.net, image), 6, detector.device)
+    return best_of(lambda: detector.answer(image), 6, detector.device)
 
 
 def columns_seconds(detector: Detector) -> float:

@@ -20,6 +20,7 @@ from napari_atomcount.benchmark import (
     robustness,
     speed,
     speed_edit,
+    turning,
 )
 from napari_atomcount.benchmark.scenes import ParticleSet, fixed, picture, scene
 from napari_atomcount.records.errors import InputError, ModelError
@@ -149,10 +150,12 @@ def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
         return made.model_copy(update={"particle": particle, "snapshots": 1, "kinetics": kinetics})
 
     monkeypatch.setattr(dynamics, "recipe", tiny_recipe)
+    monkeypatch.setattr(turning, "TURNS_DEG", (4.0,))
     result = dynamics.run_dynamics(tiny_model, 1, 0, lambda *_: None, frames=3)
     assert list(result.rows.method) == list(dynamics.METHODS)
     assert result.rows.iloc[0].events_true > 0
     assert (result.movies.seed >= 700_000).all()
+    assert result.turning["rotation"].tolist() == [False, True]
     files = report.write_dynamics(result, tmp_path, {"seed": 0})
     assert all(f.stat().st_size > 100 for f in files)
 

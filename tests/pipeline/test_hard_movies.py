@@ -48,3 +48,27 @@ def test_a_particle_that_leaves_the_view(scene):
     assert any("outside the view" in text for text in found.summary["warnings"])
     far = found.sites["x"].to_numpy() > 100
     assert set(found.events["site_id"][found.events["kind"] == "vanish"]) & set(np.flatnonzero(far)) == set()
+
+
+def test_a_particle_that_changes_its_size_is_said(scene):
+    present = np.ones((24, len(scene.points)), bool)
+    present[12:, scene.points[:, 1] > 80] = False  # a third of it is gone from one frame to the next
+    frames = np.stack(list(render(scene.points, present, scene.shift, np.random.default_rng(5))))
+    found = pipeline.analyze(scene.movie(frames), Laplacian())
+    told = [text for text in found.summary["warnings"] if "changed its size," in text]
+    assert len(told) == 1
+    assert "in frame 12 (" in told[0]
+    still = pipeline.analyze(scene.movie(), Laplacian())
+    assert not any("changed its size" in text for text in still.summary["warnings"])
+
+
+def test_gaps_and_repeated_frames_are_not_observed(scene):
+    frames = scene.frames.copy()
+    frames[4:6] = 0  # lost
+    frames[9] = frames[8]  # repeated
+    found = pipeline.analyze(scene.movie(frames), Laplacian())
+    assert (found.state[[4, 5, 9]] == -1).all()
+    assert not set(found.events["frame"]) & {4, 5, 9}
+    words = " ".join(found.summary["warnings"])
+    assert "frame 4 is blank" in words
+    assert "frame 9 repeats" in words

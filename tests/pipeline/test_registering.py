@@ -86,6 +86,9 @@ def test_a_turn_that_nobody_asked_for_is_told():
     told = [text for text in found.summary["warnings"] if "seems to turn" in text]
     assert len(told) == 1
     assert "rotation" not in found.drift
+    grown = Turning(np.zeros(FRAMES), np.linspace(0, 0.04, FRAMES))
+    told = pipeline.analyze(Scene().movie(grown.frames), Laplacian()).summary["warnings"]
+    assert any("seems to grow" in text for text in told)
     still = pipeline.analyze(Scene().movie(), Laplacian())
     assert not any("seems to turn" in text for text in still.summary["warnings"])
     followed = pipeline.analyze(movie, Laplacian(), settings(rotation=True))

@@ -19,6 +19,7 @@ from napari_atomcount.benchmark.scoring_time import (
     RateScore,
     match_events,
 )
+from napari_atomcount.benchmark.turning import run_turning
 from napari_atomcount.measure.markov import sample_paths
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector
@@ -53,6 +54,8 @@ MOVING, STATIC = 12, 8
 ATOMS_EVERY, PARTIAL = 3, 0.5
 #: An error of the drift larger than this is a jump by a lattice period, nm.
 JUMP_NM = 0.1
+#: Dose of the movies in which the particle turns, and where their seeds start.
+TURNING_DOSE, TURNING_SEED = 310.0, 800
 #: Frames of the moving average that is measured beside ours.
 WINDOW = 5
 
@@ -109,12 +112,13 @@ class Drift:
 
 @dataclass
 class DynamicsResult:
-    """Rows by dose and method, rows by movie, and the floors."""
+    """Rows by dose and method, rows by movie, the floors, and particles that turn (`turning`)."""
 
     card: ModelCard
     rows: pd.DataFrame
     movies: pd.DataFrame
     floors: list[dict[str, Any]]
+    turning: pd.DataFrame
 
 
 def run_dynamics(
@@ -159,7 +163,17 @@ def run_dynamics(
         )
     tell("movies", len(jobs), len(jobs))
     table = pd.DataFrame([row for dose in DOSES for row in tallies[dose].rows(card, dose, seed, frames)])
-    return DynamicsResult(card, table, pd.DataFrame(rows), dynamics_floors(table))
+    tell("particles that turn", 0, 1)
+    turning = run_turning(
+        lambda number: recipe(number, TURNING_DOSE, frames),
+        detector,
+        TURNING_DOSE,
+        FIRST_SEED + 1000 * seed + TURNING_SEED,
+        cache,
+        FRAME_S,
+    )
+    tell("particles that turn", 1, 1)
+    return DynamicsResult(card, table, pd.DataFrame(rows), dynamics_floors(table), turning)
 
 
 def follow_movie(movie: Movie, detector: Looks, settings: AnalysisSettings) -> Followed:

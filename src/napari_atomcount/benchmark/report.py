@@ -124,9 +124,11 @@ def write_dynamics(result: DynamicsResult, out: Path, about: dict[str, Any]) -> 
         "rows": result.rows.to_dict("records"),
         "movies": result.movies.to_dict("records"),
         "floors": result.floors,
+        "turning": result.turning.to_dict("records"),
     }
     return [
         write_table(result.rows, out / "dynamics.csv"),
+        write_table(result.turning, out / "dynamics-turning.csv"),
         write_table(result.movies, out / "dynamics-movies.csv"),
         write_json(content, out / "dynamics.json"),
         write_figure(dynamics_figure(result), out / "dynamics.png"),
@@ -279,8 +281,19 @@ def dynamics_markdown(result: DynamicsResult) -> str:
             floors_markdown(result.floors),
             markdown(head, ([row[k] for k in keys] for _, row in rows.iterrows())),
             markdown(head2, ([row[k] for k in keys2] for _, row in ours.iterrows())),
+            turning_markdown(result.turning),
         ]
     )
+
+
+def turning_markdown(rows: pd.DataFrame) -> str:
+    """Table of particles that turn."""
+    head = ["turn, °", "followed", "columns", "sites", "columns that keep their site", "turn rms, °"]
+    head += ["events", "F1", "false per 1,000"]
+    keys = ["turn_deg", "rotation", "columns_true", "sites", "kept", "turn_rms_deg", "events_true", "f1"]
+    keys += ["false_per_1000"]
+    table = markdown(head, ([row[k] for k in keys] for _, row in rows.iterrows()))
+    return f"Particles that turn in the plane during the movie, 310 e/Å² a frame:\n\n{table}"
 
 
 def speed_markdown(result: SpeedResult) -> str:

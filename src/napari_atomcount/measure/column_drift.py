@@ -201,12 +201,12 @@ def _similarity(
 
 def hidden_turn(
     drift: pd.DataFrame, columns: pd.DataFrame, pixel_size_nm: tuple[float, float], radius_nm: float = 0.08
-) -> float:
-    """How far the specimen seems to turn during a movie in which only its shift was followed, degrees.
+) -> tuple[float, float]:
+    """How far a specimen of which only the shift was followed seems to turn (degrees) and to grow (fraction).
 
     The difference between the medians of the first and the last fifth of the frames, from the distances of
-    the columns to the sites; too small where the turn brings columns out of their sites' reach. NaN where
-    fewer than ten frames have columns.
+    the columns to the sites; too small where columns come out of their sites' reach. NaN where fewer than ten
+    frames have columns.
     """
     pixel = np.array(pixel_size_nm)
     frames = drift["frame"].to_numpy()
@@ -214,19 +214,24 @@ def hidden_turn(
     home = (columns[["y", "x"]].to_numpy(np.float64) - drift[["dy", "dx"]].to_numpy()[row]) * pixel
     sites, _ = density_peaks(home, columns["score"].to_numpy(np.float64), radius_nm)
     if not len(sites):
-        return float("nan")
+        return float("nan"), float("nan")
     distance, at = nearest(sites, home, radius_nm)
     good = np.isfinite(distance)
     place, rest, row = sites[at[good]], home[good] - sites[at[good]], row[good]
     place = place - np.median(place, axis=0)
     # y points down: a turn by w, counter-clockwise on the screen, moves (y, x) by w (-x, y)
     torque = -place[:, 1] * rest[:, 0] + place[:, 0] * rest[:, 1]
+    outwards = (place * rest).sum(axis=1)
     lever = np.bincount(row, (place**2).sum(axis=1), minlength=len(frames))
-    turn = np.bincount(row, torque, minlength=len(frames))[lever > 0] / lever[lever > 0]
-    if len(turn) < 10:
-        return float("nan")
-    part = max(1, len(turn) // 5)
-    return float(np.rad2deg(np.median(turn[-part:]) - np.median(turn[:part])))
+    seen = lever > 0
+    if seen.sum() < 10:
+        return float("nan"), float("nan")
+    part = int(seen.sum()) // 5
+    turn, grown = (
+        np.bincount(row, moment, minlength=len(frames))[seen] / lever[seen] for moment in (torque, outwards)
+    )
+    turned = float(np.rad2deg(np.median(turn[-part:]) - np.median(turn[:part])))
+    return turned, float(np.median(grown[-part:]) - np.median(grown[:part]))
 
 
 def _robust_mean(rows: Doubles) -> Doubles:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Literal, Self
 
@@ -51,6 +52,12 @@ class Kinetics(BaseModel):
     drift_nm: float = Field(
         0.01, ge=0, description="size of the drift: step of the walk, jump, or amplitude, nm"
     )
+    turn_deg: float = Field(
+        0.0,
+        ge=-30,
+        le=30,
+        description="turn of the particle in the plane from the first frame to the last, counter-clockwise",
+    )
     defocus_jitter_nm: float = Field(0.3, ge=0, description="spread of the defocus from frame to frame, nm")
 
 
@@ -92,6 +99,8 @@ class KineticMovie:
     optics : dict of str to float
         What was drawn for the microscope, by the names of :data:`optics.DEFAULTS`; parameters that the recipe
         leaves out are zero. The defocus of a frame lies around this one by ``kinetics.defocus_jitter_nm``.
+    turn : numpy.ndarray, shape (T,)
+        Degrees against frame 0 about the middle of the image, counter-clockwise on the screen.
     """
 
     frames: NDArray[np.float32]
@@ -102,6 +111,7 @@ class KineticMovie:
     sites: pd.DataFrame
     pixel_A: float
     optics: dict[str, float]
+    turn: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(0))
 
 
 def kinetic_states(
@@ -207,19 +217,38 @@ class KineticScene:
         may = np.isin(names, kinetics.classes) if kinetics.classes else None
         self.states, self.mobile = kinetic_states(self.full, self.coordination, kinetics, self.rng, may)
         self.drift_nm = drift_path(recipe.kinetics, self.rng)
+        self.turn = np.linspace(0.0, kinetics.turn_deg, kinetics.frames)
         sigma = float(recipe.thermal_A.draw(self.rng, 1)[0])
         self.snapshots = [self.specimen.displaced(sigma, self.rng) for _ in range(recipe.snapshots)]
         self.microscope = {name: float(v[0]) for name, v in recipe.draw_optics(self.rng, 1).items()}
         self.camera = {name: float(v[0]) for name, v in recipe.draw_detector(self.rng, 1).items()}
 
-    def waves(self, state: NDArray[np.int64], cache: Path | None) -> NDArray[np.complex64]:
+    def waves(
+        self, state: NDArray[np.int64], cache: Path | None, turn_deg: float = 0.0
+    ) -> NDArray[np.complex64]:
         """Exit waves of the particle with the given number of atoms in each column, shape (S, Y, X)."""
         keep = np.ones(len(self.specimen.atoms), bool)
         for column, atoms in zip(self.index, state, strict=True):
             members = np.flatnonzero(self.specimen.column == column)
             order = members[np.argsort(self.specimen.atoms.positions[members, 2])]
             keep[order[atoms:]] = False
-        return np.stack([exit_wave(s.atoms[keep], self.recipe.multislice, cache) for s in self.snapshots])
+        turned = []
+        for snapshot in self.snapshots:
+            atoms = snapshot.atoms[keep]
+            if turn_deg:
+                y, x = self.turned(atoms.positions[:, 1], atoms.positions[:, 0], turn_deg)
+                atoms.positions[:, 0], atoms.positions[:, 1] = x, y
+            turned.append(exit_wave(atoms, self.recipe.multislice, cache))
+        return np.stack(turned)
+
+    def turned(
+        self, y: NDArray[np.float64], x: NDArray[np.float64], turn_deg: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Places (Å) turned about the middle of the cell, counter-clockwise on the screen: y points down."""
+        middle = self.recipe.particle.cell_A / 2
+        c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
+        dy, dx = y - middle, x - middle
+        return middle + c * dy - s * dx, middle + s * dy + c * dx
 
     def positions(self, state: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean projected (y, x) of each column's atoms in this state, Å; of an empty one as if full."""
@@ -249,6 +278,8 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
     truth = []
     for t, state in enumerate(scene.states):
         y, x = scene.positions(state)
+        if scene.turn[t]:
+            y, x = scene.turned(y, x, float(scene.turn[t]))
         there = np.flatnonzero(state)
         dy, dx = scene.drift_nm[t] * 10 / pixel
         truth.append(
@@ -282,6 +313,7 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
         sites,
         pixel,
         scene.microscope,
+        scene.turn,
     )
 
 
@@ -299,8 +331,10 @@ def frames_of(scene: KineticScene, cache: Path | None) -> Iterator[NDArray[np.fl
     last: bytes = b""
     waves: NDArray[np.complex64] = np.empty(0, np.complex64)
     for t, state in enumerate(scene.states):
-        if state.tobytes() != last:
-            waves, last = scene.waves(state, cache), state.tobytes()
+        turn = float(scene.turn[t])
+        key = state.tobytes() + np.float64(turn).tobytes()
+        if key != last:
+            waves, last = scene.waves(state, cache, turn), key
         step = size / waves.shape[-1]
         dy, dx = scene.drift_nm[t] * 10 / step
         moved = torch.from_numpy(shift_wave(waves, (float(dy), float(dx))))[None]

@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
 UNSURE_DRIFT = 0.9
-UNSEEN_TURN_DEG = 0.5  # where rotation was not asked for, a larger one is told
+UNSEEN_TURN_DEG, UNSEEN_GROWTH = 0.5, 0.01  # where they were not asked for, larger ones are told
 
 
 def measure_drift(
@@ -41,11 +41,16 @@ def measure_drift(
         drift = refine_turning(drift, columns, pixel_size, settings.drift)
     else:
         drift = refine_drift(drift, columns, pixel_size)
-        turn = hidden_turn(drift, columns, pixel_size)
+        turn, grown = hidden_turn(drift, columns, pixel_size)
         if abs(turn) > UNSEEN_TURN_DEG:
             warnings.append(
                 f"the specimen seems to turn by {abs(turn):.1f}° in the plane during the movie: follow it "
                 "with --rotation (in section 4 of the dock: follow rotation)"
+            )
+        if abs(grown) > UNSEEN_GROWTH:
+            warnings.append(
+                f"the specimen seems to {'grow' if grown > 0 else 'shrink'} by {100 * abs(grown):.1f} % in the "
+                "image during the movie: follow it with --scale (in section 4 of the dock: follow scale)"
             )
     unsure = frames[(confidence < UNSURE_DRIFT) & store.observed]
     if len(unsure):

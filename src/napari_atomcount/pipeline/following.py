@@ -16,6 +16,7 @@ from napari_atomcount.measure.sites import CLASS_POOLS, build_sites, positions_i
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.assembling import Followed, assemble, totals
 from napari_atomcount.pipeline.registering import measure_drift
+from napari_atomcount.pipeline.statements import about_size
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.calibration import Calibration
@@ -136,6 +137,7 @@ def follow_sites(
             *warnings,
             *_about_frames(store),
             *_about_sites(analysis, store),
+            *about_size(analysis),
         ],
         totals=totals(analysis, store),
         hop_rates_per_frame=by_class_and_neighbours(found.rates, list(sites.by_label)),
@@ -207,7 +209,7 @@ def _about_frames(store: LogitStore) -> list[str]:
     if shown == 0:
         return ["no frame shows anything: there are no columns, sites or events"]
     if shown <= 2:
-        return [f"{shown} observed frame{'s' * (shown > 1)}: occupancy is that of these frames, not a rate"]
+        return [f"{shown} observed frame{'s' * (shown > 1)}: occupancy is that of what was seen, not a rate"]
     return []
 
 

@@ -32,6 +32,6 @@ def about_size(analysis: Analysis) -> list[str]:
     left = len(whole) - int(np.sum(frames))
     return [
         f"many of the {len(analysis.sites)} sites appear or vanish at once, in frame {some}: the particle "
-        f"has changed its size, or another one is in view. Only the other {left} events are of single columns: "
-        "analyse the parts before and after on their own, with --frames"
+        f"has changed its size, or another one is in view. Only the other {left} events are of single "
+        "columns: analyse the parts before and after on their own, with --frames"
     ]

@@ -124,8 +124,9 @@ class Drawing:
         self.bars(time, turn, turn - 2 * sigma, turn + 2 * sigma)
         self.line(time, turn, ACROSS)
         self.axes(time_words(found.unit), "turn (°)")
-        reach = max(LEAST_TURN, 1.1 * float(np.nanmax(np.abs(turn) + 2 * np.nan_to_num(sigma), initial=0)))
-        self.plot.setYRange(-reach, reach, padding=0)  # noise must not look like a turn
+        low, high = float(np.nanmin(turn)) * 1.1, float(np.nanmax(turn)) * 1.1
+        # noise must not look like a turn
+        self.plot.setYRange(min(low, -LEAST_TURN), max(high, LEAST_TURN), padding=0)
         scale = 100 * (table["scale"].to_numpy(float) - 1)
         if np.ptp(scale) > 1e-6:
             reach = max(LEAST_SCALE, 1.1 * float(np.abs(scale).max()))

@@ -157,6 +157,8 @@ class TimePlots(QWidget):
         """Say something about the plot, or what it would show."""
         self.words.setText(text)
         self.words.setVisible(bool(text))
+        # a layout in a scroll area asks a wrapped label for one line only, and takes the rest from the plot
+        self.words.setMinimumHeight(self.words.heightForWidth(max(self.width(), 300)) if text else 0)
 
     def clear(self, text: str = "") -> None:
         """Show no plot."""

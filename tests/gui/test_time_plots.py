@@ -163,3 +163,40 @@ def test_turn_and_scale_are_followed_on_request(desk, movie):
     desk.wait_idle()
     assert "rotation" not in desk.run.analysis.drift
     assert plots.chosen == time_plots.RATE
+
+
+def test_brightness_of_classes_and_a_turn_are_drawn(qtbot):
+    import pandas as pd
+
+    from napari_atomcount.measure.brightness import class_brightness
+    from napari_atomcount.pipeline.time_tables import InTime
+
+    rng = np.random.default_rng(0)
+    frame = np.arange(20)
+    intensity = rng.normal(0.3, 0.05, (20, 12)).astype(np.float32)
+    label = pd.Series(["Ce", "O"] * 6)
+    motion = pd.DataFrame({"frame": frame, "dy_nm": 0.0, "dx_nm": 0.1, "confidence": 1.0})
+    motion = motion.assign(
+        rotation=0.2 * frame, rotation_sigma=0.05, scale=1 + 0.001 * frame, scale_sigma=1e-4
+    )
+    nothing = pd.DataFrame()
+    found = InTime(
+        nothing, {}, nothing, 0.0, nothing, {}, pd.DataFrame({"frame": frame}), motion,
+        class_brightness(intensity, label, frame, 0.5), 0.5, "s",
+    )  # fmt: skip
+    plots = time_plots.TimePlots()
+    qtbot.addWidget(plots)
+    words = plots.drawing.intensity(found)
+    assert "Ce +0.29" in words
+    assert "O +0.3" in words
+    assert len(plots.plot.getPlotItem().items) == 6  # a line and two ends of the interval for each class
+    plots.begin()
+    plots.drawing.turn(found)
+    axis = plots.plot.getPlotItem().getAxis("right")
+    assert axis.isVisible()
+    assert "scale" in axis.labelText
+    low, high = plots.plot.getPlotItem().vb.viewRange()[1]
+    assert low == -0.5
+    assert high > 3.8
+    plots.begin()
+    assert not axis.isVisible()

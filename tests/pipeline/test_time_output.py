@@ -136,3 +136,26 @@ def test_what_is_no_analysis_is_said(tmp_path):
     result = run("compare", tmp_path, tmp_path, "--out", tmp_path / "both")
     assert result.exit_code == 1
     assert "holds no analysis" in result.stderr
+
+
+def test_classes_have_their_brightness_written_and_drawn(tmp_path):
+    from dataclasses import replace
+
+    from napari_atomcount.pipeline.pictures import Asked, write_picture
+
+    analysis = made()
+    label = np.where(np.arange(SIDE * SIDE) % 2, "O", "Ce")
+    rng = np.random.default_rng(0)
+    two = replace(
+        analysis,
+        sites=analysis.sites.assign(label=label),
+        intensity=rng.normal(0.3, 0.05, analysis.state.shape).astype(np.float32),
+    )
+    names = {path.name for path in time_output.write_in_time(two, movie(), tmp_path)}
+    assert {"intensity_by_label.csv", "intensity_by_label.png", "events_by_label.png"} <= names
+    table = pd.read_csv(tmp_path / "intensity_by_label.csv")
+    assert set(table["label"]) == {"Ce", "O"}
+    assert (table["n_sites"] == 18).all()
+    written = write_picture("intensity", Asked(two, CALIBRATION), tmp_path / "brightness.svg")
+    assert "O (18 sites)" in written.read_text()
+    assert write_picture("classes", Asked(two, CALIBRATION), tmp_path / "classes.png").exists()

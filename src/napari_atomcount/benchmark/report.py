@@ -292,7 +292,8 @@ def turning_markdown(rows: pd.DataFrame) -> str:
     head += ["events", "F1", "false per 1,000"]
     keys = ["turn_deg", "rotation", "columns_true", "sites", "kept", "turn_rms_deg", "events_true", "f1"]
     keys += ["false_per_1000"]
-    table = markdown(head, ([row[k] for k in keys] for _, row in rows.iterrows()))
+    told = rows.assign(rotation=np.where(rows["rotation"], "yes", "–"))
+    table = markdown(head, ([row[k] for k in keys] for _, row in told.iterrows()))
     return f"Particles that turn in the plane during the movie, 310 e/Å² a frame:\n\n{table}"
 
 

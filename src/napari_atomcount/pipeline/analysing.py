@@ -24,6 +24,7 @@ from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
 from napari_atomcount.pipeline.intensities import site_intensities
+from napari_atomcount.pipeline.spool import TableSpool
 from napari_atomcount.pipeline.store import LogitStore
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
@@ -95,18 +96,18 @@ def analyze(
     loaded = time.monotonic()
     own_store = store is None
     store = LogitStore(movie, detector.card) if store is None else store
-    parts: list[pd.DataFrame] = []
+    spool = TableSpool(tables.COLUMNS)
     shifts: dict[int, list[list[float]]] = {}
     say("columns", 0, len(frames))
     try:
         for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
             store.add(result)
-            if len(result.columns):
-                parts.append(result.columns)
+            spool.add(result.columns)
             if result.shift is not None:
                 shifts[result.frame] = np.round(result.shift, 3).tolist()
             say("columns", done, len(frames))
-        columns = pd.concat(parts, ignore_index=True) if parts else tables.empty(tables.COLUMNS)
+            del result  # its maps are as large as all that follows
+        columns = spool.table()
         detected = time.monotonic()
         unplaced = [] if session is None else _kept(columns, store, detector.card, settings, session)
         edits = None if session is None else session.columns
@@ -114,6 +115,7 @@ def analyze(
         analysis.summary["warnings"] += unplaced
         complete = len(store.frames) >= len(frames)
     finally:
+        spool.close()
         if own_store:
             store.close()
     if len(card.classes) > 1 and images == 1:

@@ -168,6 +168,7 @@ def detect_frames(
             seconds=time.monotonic() - begun,
             shift=look.shift,
         )
+        del maps, look, found, columns  # large, and not needed while the next frame is looked at
 
 
 def _columns_table(found: pd.DataFrame, frame: int, first_id: int, movie: Movie) -> pd.DataFrame:

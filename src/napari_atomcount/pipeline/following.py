@@ -86,7 +86,8 @@ def follow_sites(
     seconds: dict[str, float] = {}
     warnings: list[str] = []
     columns = columns if corrected is None else corrected.table
-    columns = columns[np.isin(columns["frame"].to_numpy(), frames)]
+    inside = np.isin(columns["frame"].to_numpy(), frames)
+    columns = columns if inside.all() else columns[inside]  # of a long movie, each copy is large
     say("drift", 0, 3)
     begun = time.monotonic()
     drift = measure_drift(movie, columns, store, settings, warnings)
@@ -94,7 +95,7 @@ def follow_sites(
     say("sites", 1, 3)
     begun = time.monotonic()
     sites, columns = build_sites(columns, drift, movie.calibration, settings.sites, store.weak())
-    columns = columns.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
+    columns = by_frame(columns)
     place = columns["site_id"].to_numpy(np.int64)
     y, x = positions_in_frames(sites.table, drift)
     area = Area.of(movie, settings)
@@ -147,6 +148,15 @@ def follow_sites(
         analysis.validate(), settings, movie.calibration, area, store, sites, keep, place,
         log_odds, observed, known, found, counting,
     )  # fmt: skip
+
+
+def by_frame(columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns by frame and ``column_id``; the same table where they are in this order already."""
+    frame, number = columns["frame"].to_numpy(), columns["column_id"].to_numpy()
+    later = frame[1:] > frame[:-1]
+    if (later | ((frame[1:] == frame[:-1]) & (number[1:] >= number[:-1]))).all():
+        return columns.reset_index(drop=True)
+    return columns.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
 
 
 def by_class_and_neighbours(rates: pd.DataFrame, classes: list[str]) -> list[dict[str, Any]]:

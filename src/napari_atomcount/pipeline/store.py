@@ -19,6 +19,7 @@ from scipy.special import expit
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.measure.spectra import Spectrum, SpectrumList
 from napari_atomcount.pipeline.detecting import FrameResult
+from napari_atomcount.pipeline.spool import Rows
 from napari_atomcount.records.movie import Movie
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ Single = npt.NDArray[np.float32]
 NOT_OBSERVED = 0  # the code of a map pixel that shows nothing
 LARGEST_LOG_ODDS = 12.0
 MAPS, SPECTRA, WEAK, INDEX = "maps.u8", "spectra.c64", "weak.parquet", "index.json"
+WEAK_COLUMNS = ["y", "x", "score"]
 LOOK_UP_NM = 0.06  # the strongest evidence within this distance of a site is the site's, or nearer:
 # where a model's columns may stand closer than that, half-way to a neighbour would be the neighbour's
 _LOG_ODDS = np.concatenate([[0.0], np.linspace(-LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, 255)])
@@ -58,7 +60,8 @@ class LogitStore:
         self._lock = Lock()
         self._place: dict[int, int] = {}
         self._observed: dict[int, bool] = {}
-        self._weak: dict[int, pd.DataFrame] = {}
+        self._weak: dict[int, slice] = {}  # of the rows: y, x, score
+        self._weak_rows = Rows(3)
         self._warnings: dict[int, tuple[str, ...]] = {}
         self._spectra = SpectrumList()
         self._calibrate = _Calibration(card)
@@ -98,17 +101,17 @@ class LogitStore:
             self._spectra.append(result.spectrum)
             self._place[result.frame] = place
             self._observed[result.frame] = result.observed
-            self._weak[result.frame] = result.weak
+            self._weak[result.frame] = self._weak_rows.add(result.weak[WEAK_COLUMNS].to_numpy(np.float64))
             self._warnings[result.frame] = result.warnings
 
     def weak(self) -> pd.DataFrame:
         """Frame, y, x, score of all that stayed below the threshold."""
-        parts = [self._weak[int(t)] for t in self.frames if len(self._weak[int(t)])]
-        if not parts:
-            return pd.DataFrame(
-                {"frame": np.zeros(0, np.int64), "y": [], "x": [], "score": []}, dtype=np.float64
-            )
-        return pd.concat(parts, ignore_index=True)
+        frames = self.frames
+        parts = [self._weak_rows[self._weak[int(t)]] for t in frames]
+        rows = np.concatenate([np.zeros((0, 3)), *parts])
+        table = pd.DataFrame(rows, columns=WEAK_COLUMNS, copy=False)
+        table.insert(0, "frame", np.repeat(frames, [len(part) for part in parts]))
+        return table
 
     def spectra(self) -> SpectraInOrder:
         """The drift's spectra of the `frames`."""
@@ -213,13 +216,14 @@ class LogitStore:
         store.map_pixel_nm = float(about["map_pixel_nm"])
         by_frame = dict(tuple(weak.groupby("frame")))
         none = weak.iloc[:0]
+        rows_of = {t: by_frame.get(t, none)[WEAK_COLUMNS].to_numpy(np.float64) for t in about["frames"]}
         store._file = tempfile.TemporaryFile(prefix="atomcount-maps-")
         for place, t in enumerate(about["frames"]):
             store._file.write(maps[place].tobytes())
             store._spectra.append(np.asarray(spectra[place]))
             store._place[t] = place
             store._observed[t] = bool(about["observed"][place])
-            store._weak[t] = by_frame.get(t, none)
+            store._weak[t] = store._weak_rows.add(rows_of[t])
             store._warnings[t] = tuple(about["warnings"][place])
         return store
 

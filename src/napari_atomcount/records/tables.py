@@ -280,7 +280,7 @@ def conform(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     fields = [f for f in schema.fields if f.name in table]
     parts = {f.name: _cast(table[f.name], f, schema) for f in fields}
     parts |= {str(name): table[name] for name in table.columns if name not in parts}
-    return pd.DataFrame(parts, index=table.index).reset_index(drop=True)
+    return pd.DataFrame(parts, index=table.index, copy=False).reset_index(drop=True)
 
 
 def validate(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:

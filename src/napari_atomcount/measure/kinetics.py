@@ -220,8 +220,7 @@ def hops(
     """Pair columns that vanish with columns that appear nearby at about the same time.
 
     Pairs are chosen together so that their distances in space and time are least in all (linear sum
-    assignment, scipy); laptrack, which does the same with gaps, is of no use where every vanish has one
-    partner.
+    assignment). These are columns that have a site; free adatoms are followed by `measure.adatoms`.
 
     Parameters
     ----------

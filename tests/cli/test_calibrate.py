@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import Result
 
@@ -79,3 +80,61 @@ def test_preparation_is_applied_and_kept(dots_file: Path, dots_model: Path, comm
     result = command(*arguments, "--out", tmp_path / "b")  # the session remembers
     assert (read_analysis(tmp_path / "b").state[2] == -1).all()
     assert command(*arguments, "--out", tmp_path / "c", "--bad-frames", "x").exit_code == 2
+    more = ("--no-hot-pixels", "--hot-sigma", "6", "--bad-frames", "none", "--rolling-frames", "5")
+    result = command(*arguments, "--out", tmp_path / "d", *more, "--roi", "0:60,0:60")
+    assert result.exit_code == 0, result.stderr
+    assert (read_analysis(tmp_path / "d").state[2] >= 0).any()
+    with Session.open(tmp_path / "s.atomcount") as session:
+        ready = session.preparation
+        assert (ready.hot_pixels, ready.hot_sigma, ready.bad_frames, ready.rolling_frames) == (
+            False,
+            6.0,
+            (),
+            5,
+        )
+        session.undo()
+        assert session.preparation.rolling_frames == 5 or session.preparation.hot_pixels
+
+
+def test_the_average_lies_under_the_figures_and_the_network_sees_single_frames(
+    dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
+):
+    for name, options in (("single", ()), ("mean", ("--rolling-frames", "5"))):
+        result = command("analyze", dots_file, "--model", dots_model, "--out", tmp_path / name, *options)
+        assert result.exit_code == 0, result.stderr
+    single, mean = (read_analysis(tmp_path / name) for name in ("single", "mean"))
+    pd.testing.assert_frame_equal(single.columns, mean.columns)
+    pictures = [(tmp_path / name / "counts.png").read_bytes() for name in ("single", "mean")]
+    assert pictures[0] != pictures[1]
+
+
+def test_a_region_and_a_mask_of_the_session_can_be_left(
+    dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
+):
+    arguments = ("analyze", dots_file, "--model", dots_model, "--session", tmp_path / "s.atomcount")
+    assert command(*arguments, "--out", tmp_path / "a", "--roi", "0:50,0:50").exit_code == 0
+    assert command(*arguments, "--out", tmp_path / "b").exit_code == 0
+    result = command(*arguments, "--out", tmp_path / "c", "--roi", "whole", "--mask", "none")
+    assert result.exit_code == 0, result.stderr
+    number = [len(read_analysis(tmp_path / name).columns) for name in "abc"]
+    assert number[0] == number[1] < number[2]
+
+
+def test_a_small_particle_is_measured_by_a_smaller_lattice(command: Command):
+    """The bundled gold particle, relaxed in the simulation; the pixel is 0.02 nm."""
+    from napari_atomcount.resources import sample_movie
+
+    found = {}
+    for name, options in (("small", ()), ("bulk", ("--as-bulk",))):
+        result = command("calibrate", sample_movie(), "--lattice", "Au", "--frames", "0:12", *options)
+        assert result.exit_code == 0, result.stderr
+        found[name] = json.loads(result.stdout)["pixel_size_nm"]
+        words = " ".join(result.stderr.split())
+        assert ("smaller than the bulk's (surface stress" in words) == (name == "small")
+    small, bulk = found["small"], found["bulk"]
+    assert small["mean"] == pytest.approx(0.02, rel=0.005)
+    assert small["small_crystal"]["mean_as_bulk"] == pytest.approx(bulk["mean"])
+    assert small["small_crystal"]["diameter_nm"] == pytest.approx(3.2, abs=0.5)
+    assert abs(small["mean"] - 0.02) < 2 * small["mean_error"]
+    assert small["mean_error"] > 3 * bulk["mean_error"]  # what the lattice is, is what is uncertain
+    assert bulk["small_crystal"] is None

@@ -156,3 +156,28 @@ def test_what_cannot_say_says_nothing():
     assert measure_gain([frames(1)[0]] * 3) is None  # the same frame again
     assert measure_gain(np.zeros((4, 128, 128))) is None
     assert measure_gain(frames(3)[:, :20, :20]) is None
+
+
+def test_a_drifting_particle_adds_nothing_to_the_gain():
+    """Frames are laid on each other first: one pixel a frame would add a fifth."""
+    expected = [np.roll(scene(256), (t, -t), axis=(0, 1)) for t in range(9)]
+    rng = np.random.default_rng(4)
+    found = measure_gain([8.0 * rng.poisson(e).astype(float) for e in expected])
+    assert found is not None
+    assert found.counts_per_electron == pytest.approx(8.0, rel=0.03)
+
+
+def test_the_accuracy_script_measures_its_own_cameras(capsys):
+    import importlib.util
+    from pathlib import Path
+
+    path = Path(__file__).parents[2] / "scripts" / "gain_accuracy.py"
+    spec = importlib.util.spec_from_file_location("gain_accuracy", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.main(["--cases", "2", "--seed", "5"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 cases, seed 5" in printed
+    assert script.measured(5, 0)["off"] == pytest.approx(script.measured(5, 0)["off"])

@@ -65,8 +65,10 @@ def analyze(
     strain_neighbours: options.StrainNeighbours = None,
     strain_line: options.StrainLine = None,
     strain_artefact: options.StrainArtefact = None,
-    hot_pixels: options.HotPixels = False,
+    hot_pixels: options.HotPixels = None,
+    hot_sigma: options.HotSigma = None,
     bad_frames: options.BadFrames = None,
+    rolling_frames: options.RollingFrames = None,
     session: options.Session = None,
     device: Device = "auto",
     maps: options.Maps = False,
@@ -85,13 +87,15 @@ def analyze(
     from napari_atomcount.io.totals import totals_row, write_totals
     from napari_atomcount.networks.card import load_card
     from napari_atomcount.pipeline.focal import check_series
-    from napari_atomcount.pipeline.preparing import prepared
+    from napari_atomcount.pipeline.preparing import prepared, viewed
     from napari_atomcount.pipeline.time_output import calibration_of, kinetics_of, write_kinetics
 
     if no_drift and (rotation or scale):
         raise typer.BadParameter("--no-drift takes the specimen to stand still: not with --rotation, --scale")
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
-    span, part = parsing.frame_range(frames), parsing.region(roi)
+    whole = roi is not None and roi.strip().lower() == "whole"
+    span, part = parsing.frame_range(frames), None if whole else parsing.region(roi)
+    ready = {"hot_pixels": hot_pixels, "hot_sigma": hot_sigma, "rolling_frames": rolling_frames}
     bad = parsing.frame_list(bad_frames)
     settings = _settings(
         detect={
@@ -141,11 +145,11 @@ def analyze(
             own = settings.model_copy(update={"frames": _clip(span, movie)})
             with keeping(movie, session, folder if several else None, scales.given()) as kept:
                 movie = movie if kept is None else kept.calibrated(movie)
-                own = masked(own, movie, folder, kept)
-                movie = prepared(movie, preparing(movie, hot_pixels, bad, kept))
+                own = masked(own, movie, folder, kept, whole)
+                how = preparing(movie, ready, bad, kept)
                 found = run_movie(
-                    movie, card, own, folder, maps=maps, command=_command(), session=kept, wishes=wanted,
-                    log=logged, line=line,
+                    prepared(movie, how), card, own, folder, maps=maps, command=_command(), session=kept,
+                    wishes=wanted, log=logged, line=line, view=viewed(movie, how),
                 )  # fmt: skip
             rows.append(totals_row(path, found))
             kinetic_rows.append(kinetics_of(folder.name, found, calibration_of(found)))

@@ -30,6 +30,12 @@ def calibrate(
         str,
         typer.Option(metavar="COUNTS", help="Counts without electrons; 'auto' measures them too."),
     ] = "0",
+    as_bulk: Annotated[
+        bool,
+        typer.Option(
+            "--as-bulk", help="Take the bulk's lattice constant also for a crystal of a few nanometres."
+        ),
+    ] = False,
     frames: options.Frames = None,
     roi: options.Roi = None,
     debug: Debug = False,
@@ -45,7 +51,7 @@ def calibrate(
     given = {name: value for name, value in (("pixel_size_nm", size), ("gain", gain)) if value is not None}
     movie = movie.with_calibration(movie.calibration.updated("user", **given))
     asked = None if span is None else (span[0], movie.n_frames if span[1] is None else span[1])
-    found = measure(movie, lattice, axis, asked, part, dark)
+    found = measure(movie, lattice, axis, asked, part, dark, as_bulk=as_bulk)
     for text in [*movie.warnings, *found["warnings"]]:
         warn(text)
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))

@@ -33,6 +33,7 @@ def run_movie(
     wishes: StrainWishes | None = None,
     log: Log | None = None,
     line: list[tuple[float, float]] | None = None,
+    view: Movie | None = None,
 ) -> Analysis:
     """Analyse a movie and write everything into a folder.
 
@@ -58,6 +59,8 @@ def run_movie(
         Drawn under the rates; aligned with the movie.
     line
         Corners (y, x) in px of frame 0 of a line for the kymograph.
+    view
+        What lies under the figures, for instance averaged over frames; the movie itself where there is none.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def run_movie(
             if strain is not None:
                 tables.write_table(strain.table, schemas.STRAIN, out)
             report("writing", 1, 2 + maps)
-            figures.write_figures(analysis, movie, out)
+            figures.write_figures(analysis, movie if view is None else view, out)
             write_in_time(analysis, movie, out, log)
             if line is not None:
                 write_kymograph(analysis, movie.calibration, line, out)

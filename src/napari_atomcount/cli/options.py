@@ -56,13 +56,17 @@ Frames = Annotated[
 ]
 Roi = Annotated[
     str | None,
-    typer.Option(metavar="Y0:Y1,X0:X1", help="Only this part of the image, px, ends excluded."),
+    typer.Option(
+        metavar="Y0:Y1,X0:X1|whole",
+        help="Only this part of the image, px, ends excluded; whole forgets the part that a session keeps.",
+    ),
 ]
 Mask = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE|particle",
-        help="An image; its non-zero pixels are left out. particle: all but the crystal that is found.",
+        metavar="FILE|particle|none",
+        help="An image; its non-zero pixels are left out. particle: all but the crystal that is found; none "
+        "forgets the mask that a session keeps.",
     ),
 ]
 Session = Annotated[
@@ -75,12 +79,36 @@ Session = Annotated[
     ),
 ]
 HotPixels = Annotated[
-    bool, typer.Option("--hot-pixels", help="Replace hot pixels and X-rays by the median around them.")
+    bool | None,
+    typer.Option(
+        "--hot-pixels/--no-hot-pixels",
+        help="Replace hot pixels and X-rays by the median around them. [default: as the session says]",
+    ),
+]
+HotSigma = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SIGMA",
+        min=3.0,
+        max=100.0,
+        help="How many standard deviations above the median around it a pixel is hot. [default: 8]",
+    ),
 ]
 BadFrames = Annotated[
     str | None,
     typer.Option(
-        "--bad-frames", metavar="A,B,C|auto", help="Frames that count as not observed; auto finds them."
+        "--bad-frames",
+        metavar="A,B,C|auto|none",
+        help="Frames that count as not observed; auto finds them, none forgets those that a session keeps.",
+    ),
+]
+RollingFrames = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=101,
+        help="Frames averaged for the view: in the dock, under the figures. The network sees single ones.",
     ),
 ]
 FocalSeries = Annotated[
@@ -103,9 +131,7 @@ NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to 
 Rotation = Annotated[
     bool, typer.Option("--rotation", help="Follow how the specimen turns in the plane, up to 10°.")
 ]
-Scale = Annotated[
-    bool, typer.Option("--scale", help="Follow how the specimen is enlarged, up to 4 %.")
-]
+Scale = Annotated[bool, typer.Option("--scale", help="Follow how the specimen is enlarged, up to 4 %.")]
 FalseEvents = Annotated[
     float | None,
     typer.Option(

@@ -27,17 +27,19 @@ def frame_range(text: str | None) -> tuple[int, int | None] | None:
 
 
 def frame_list(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
-    """``A,B,C`` as frame numbers, or the word ``auto``."""
+    """``A,B,C`` as frame numbers, the word ``auto``, or ``none`` for no frames."""
     if text is None:
         return None
     if text.strip().lower() == "auto":
         return "auto"
+    if text.strip().lower() == "none":
+        return ()
     try:
         numbers = tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:
         numbers = (-1,)
     if min(numbers) < 0:
-        raise typer.BadParameter(f"--bad-frames takes frame numbers, A,B,C, or 'auto', not {text!r}")
+        raise typer.BadParameter(f"--bad-frames takes frame numbers, A,B,C, 'auto' or 'none', not {text!r}")
     return numbers
 
 

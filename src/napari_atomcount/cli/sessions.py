@@ -15,6 +15,7 @@ from napari_atomcount.records.preparation import Preparation
 from napari_atomcount.records.settings import AnalysisSettings
 
 PARTICLE = "particle"  # in place of a mask's file: what is not the crystal is left out
+NONE = "none"  # in place of a mask's file: nothing is, whatever the session keeps
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def keeping(
 
 def preparing(
     movie: Movie,
-    hot_pixels: bool,
+    given: dict[str, Any],
     bad: tuple[int, ...] | Literal["auto"] | None,
     session: Session | None,
 ) -> Preparation:
@@ -66,8 +67,8 @@ def preparing(
     ----------
     movie
         As read; ``auto`` reads it once.
-    hot_pixels
-        Whether the option was given.
+    given
+        Other fields of `Preparation` from the options; None where one was not given.
     bad
         Frames of the option, ``auto`` to find them, None where it was not given.
     session
@@ -76,7 +77,7 @@ def preparing(
     from napari_atomcount.pipeline.preparing import bad_frames
 
     before = Preparation() if session is None else session.preparation
-    values: dict[str, Any] = {"hot_pixels": True} if hot_pixels else {}
+    values = {name: value for name, value in given.items() if value is not None}
     if bad == "auto":
         found = bad_frames(movie)
         for one in found:
@@ -91,19 +92,31 @@ def preparing(
 
 
 def masked(
-    settings: AnalysisSettings, movie: Movie, folder: Path, session: Session | None
+    settings: AnalysisSettings, movie: Movie, folder: Path, session: Session | None, whole: bool = False
 ) -> AnalysisSettings:
-    """The settings with this movie's own region and mask.
+    """The settings with this movie's own region (``whole``: none) and mask.
 
-    What the options do not say is as the session keeps it; ``--mask particle`` finds the crystal, and what is
-    left out is written beside the results, as ``mask.tif``.
+    What the options say holds from now on in the session, as a step; what they do not say is as it keeps it.
+    ``--mask particle`` finds the crystal, and what is left out is written beside the results, as ``mask.tif``.
     """
     if session is not None:
         kept = session.settings
         given = {name: getattr(kept, name) for name in ("roi", "mask") if getattr(settings, name) is None}
-        settings = settings.model_copy(update=given)
-    if settings.mask is None or str(settings.mask) != PARTICLE or settings.mask.exists():
-        return settings
+        settings = settings.model_copy(update=given | ({"roi": None} if whole else {}))
+    if str(settings.mask) == NONE and not Path(NONE).exists():
+        settings = settings.model_copy(update={"mask": None})
+    if settings.mask is not None and str(settings.mask) == PARTICLE and not settings.mask.exists():
+        settings = settings.model_copy(update={"mask": _outside(movie, folder)})
+    if session is not None:
+        own = {"roi": settings.roi, "mask": settings.mask}
+        wanted = session.settings.model_copy(update=own)
+        if wanted != session.settings:
+            session.set_settings(wanted)
+    return settings
+
+
+def _outside(movie: Movie, folder: Path) -> Path:
+    """Find the particle; the image of what is not the particle, written beside the results."""
     from napari_atomcount.io.tiff import write_tiff
     from napari_atomcount.pipeline.preparing import outside_particle
 
@@ -111,4 +124,4 @@ def masked(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "mask.tif"
     write_tiff(path, np.where(outside, 255, 0).astype(np.uint8)[None], movie.calibration)
-    return settings.model_copy(update={"mask": path})
+    return path

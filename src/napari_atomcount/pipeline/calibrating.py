@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomcount.measure.calibrating import PixelSize, measure_pixel_size
+from napari_atomcount.measure.contraction import Contraction, contraction
 from napari_atomcount.measure.crystal import crystal
 from napari_atomcount.measure.few_periods import measure_few_periods
 from napari_atomcount.measure.finding import RIM_NM, find_regions
@@ -23,8 +25,12 @@ GAIN_FRAMES = 33
 LARGEST_PIXELS = 200_000_000  # of the frames that are held for the gain
 ANISOTROPIC = 0.01
 FAR_FROM_FILE = 0.02
-CONTRACTION_NM = 0.035  # of a small crystal's lattice, times its diameter in nm
-LARGE_NM = 15.0
+LARGEST_SHARE = 0.8  # of the image: a crystal that fills more of it shows no diameter
+CUT = (
+    0.7  # length on the image's border, in diameters, from which a crystal is cut by it and not only near it
+)
+LARGE_NM = 15.0  # a larger crystal has the lattice of the bulk, within 0.1 %
+WORST_GAIN = 0.2  # relative error beyond which a gain says nothing
 
 Images = list[npt.NDArray[Any]]
 
@@ -37,6 +43,7 @@ def calibrate(
     roi: tuple[int, int, int, int] | None = None,
     dark_level: float | None = 0.0,
     spots: npt.NDArray[np.float64] | None = None,
+    as_bulk: bool = False,
 ) -> dict[str, Any]:
     """Measure pixel size, gain and dose, each with its error.
 
@@ -56,6 +63,8 @@ def calibrate(
         Counts without electrons; None: measured too.
     spots : ndarray, shape (N, 2), optional
         Spots that a person pointed at, (ky, kx) in cycles per px.
+    as_bulk : bool
+        Take the lattice constant to be the bulk's, however small the crystal is.
 
     Returns
     -------
@@ -88,9 +97,15 @@ def calibrate(
     gain = measure_gain(_gain_frames(movie, numbers), dark_level)
     if gain is None:
         warnings.append("the gain was not measured: it needs two successive frames of the same scene")
+    elif gain.error > WORST_GAIN * gain.counts_per_electron:
+        gain = None
+        warnings.append("the gain was not measured: the frames differ by more than their noise")
+    small = None if size is None or as_bulk else _small_crystal(size, parts)
+    if size is not None and small is not None:
+        size = _without(size, small)
     out: dict[str, Any] = {
         "movie": movie.name,
-        "pixel_size_nm": None if size is None else _about_size(size, movie, parts, warnings),
+        "pixel_size_nm": None if size is None else _about_size(size, movie, small, warnings),
         "gain": None if gain is None else _about_gain(gain),
         "dose_e_per_A2": _dose(movie, gain, size, parts, warnings),
         "spots": [
@@ -157,26 +172,41 @@ def _gain_frames(movie: Movie, numbers: npt.NDArray[np.int64]) -> Images:
     return [movie.frame(int(t)) for t in numbers[first : first + most]]
 
 
-def _small_crystal(size: PixelSize, parts: list[npt.NDArray[np.float64]]) -> float:
-    """How much smaller than the bulk's the lattice may be, as a fraction; 0 where no small crystal is seen.
+def _small_crystal(size: PixelSize, parts: list[npt.NDArray[np.float64]]) -> Contraction | None:
+    """How much smaller than the bulk's the lattice is expected to be; None where no small crystal is seen.
 
-    Surfaces contract a small crystal by about 0.035 nm over its diameter (relaxed gold particles of 3 to
-    4.5 nm); a sheet, or a crystal that fills the image, shows no diameter.
+    A sheet, or a crystal that fills the image or is cut by its border, shows no diameter.
     """
     try:
         found = find_regions(parts[:8], size.size_nm)
     except InputError:
-        return 0.0
-    share = float(found.particle.mean())
-    if not 0 < share < 0.8:
-        return 0.0
-    area = found.particle.sum() * size.size_nm[0] * size.size_nm[1]
-    diameter = max(2 * float(np.sqrt(area / np.pi)) - 2 * RIM_NM, 1.0)
-    return CONTRACTION_NM / diameter if diameter < LARGE_NM else 0.0
+        return None
+    particle, (y, x) = found.particle, size.size_nm
+    if not 0 < particle.mean() < LARGEST_SHARE:
+        return None
+    diameter = max(2 * float(np.sqrt(particle.sum() * y * x / np.pi)) - 2 * RIM_NM, 1.0)
+    on_border = (particle[0].sum() + particle[-1].sum()) * x + (
+        particle[:, 0].sum() + particle[:, -1].sum()
+    ) * y
+    if diameter >= LARGE_NM or on_border > CUT * diameter:
+        return None
+    return contraction(size.lattice, diameter)
+
+
+def _without(size: PixelSize, small: Contraction) -> PixelSize:
+    """The pixel size by a lattice that is as much smaller than the bulk's: so is the pixel."""
+    factor = 1 - small.fraction
+    return replace(
+        size,
+        size_nm=(size.size_nm[0] * factor, size.size_nm[1] * factor),
+        error_nm=(size.error_nm[0] * factor, size.error_nm[1] * factor),
+        mean_nm=size.mean_nm * factor,
+        mean_error_nm=float(np.hypot(size.mean_error_nm, small.error * size.mean_nm)),
+    )
 
 
 def _about_size(
-    size: PixelSize, movie: Movie, parts: list[npt.NDArray[np.float64]], warnings: list[str]
+    size: PixelSize, movie: Movie, small: Contraction | None, warnings: list[str]
 ) -> dict[str, Any]:
     known = movie.calibration.pixel_size_nm
     ratio = None if known is None else size.mean_nm / float(np.sqrt(known[0] * known[1]))
@@ -188,21 +218,25 @@ def _about_size(
         warnings.append(
             f"pixels are {100 * size.anisotropy:+.1f} % larger along y than x, unless the crystal is strained"
         )
-    small = _small_crystal(size, parts)
-    if small:
-        warnings.append(
-            f"the crystal is small: relaxed, its lattice is about {100 * small:.1f} % smaller than the bulk "
-            "one by which it was measured, and the pixel size comes out as much too large; the error allows "
-            "for that"
-        )
+    if small is not None:
+        warnings.append(_about_contraction(small))
+    of_size = 0.0 if small is None else small.error
     return {
         "value": list(size.size_nm),
-        "error": [float(np.hypot(e, small * v)) for e, v in zip(size.error_nm, size.size_nm, strict=True)],
+        "error": [float(np.hypot(e, of_size * v)) for e, v in zip(size.error_nm, size.size_nm, strict=True)],
         "source": "estimated",
         "mean": size.mean_nm,
-        "mean_error": float(np.hypot(size.mean_error_nm, small * size.mean_nm)),
-        "spots_error": size.mean_error_nm,
-        "small_crystal": small,
+        "mean_error": size.mean_error_nm,
+        "spots_error": max(size.error_nm),
+        "small_crystal": None
+        if small is None
+        else {
+            "diameter_nm": small.diameter_nm,
+            "contraction": small.fraction,
+            "contraction_error": small.error,
+            "source": small.source or None,
+            "mean_as_bulk": size.mean_nm / (1 - small.fraction),
+        },
         "anisotropy": size.anisotropy,
         "shear_deg": float(np.degrees(size.shear)),
         "lattice": size.lattice,
@@ -212,6 +246,20 @@ def _about_size(
         "stated": None if known is None else list(known),
         "ratio_to_stated": ratio,
     }
+
+
+def _about_contraction(small: Contraction) -> str:
+    """What was done about a small crystal, as a sentence."""
+    size, error = f"the crystal is only {small.diameter_nm:.1f} nm large", 100 * small.error
+    if not small.source:
+        return (
+            f"{size}, and it is not known how its lattice differs from the bulk's: the error allows for "
+            f"{error:.1f} %"
+        )
+    return (
+        f"{size}: its lattice is taken to be {100 * small.fraction:.2f} ± {error:.2f} % smaller than the "
+        f"bulk's ({small.source}), and the pixel size is smaller by as much"
+    )
 
 
 def _about_gain(gain: Gain) -> dict[str, Any]:

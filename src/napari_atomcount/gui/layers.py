@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from napari.components import ViewerModel
 from napari.layers import Layer, Points
 from napari.utils.colormaps import Colormap
@@ -238,13 +237,10 @@ class ResultLayers:
         """Move the layers of the mean lattice to where it is in the frame that is shown; mark its events."""
         if self.model.movie is None:
             return
-        matrix, offset = np.eye(2), np.zeros(2)
+        world = np.eye(3)
         if self.model.analysis is not None:
-            matrix, offset = Motion.of(self.model.analysis.drift).at(self.frame).mapping(0)
-        scale = np.array(self._geometry().scale[1:])
-        world = np.eye(3)  # of nm: the layers' own scale has turned px into them
-        world[:2, :2] = matrix * scale[:, None] / scale[None, :]
-        world[:2, 2] = offset * scale
+            motion = Motion.of(self.model.analysis.drift).at(self.frame)
+            world = world_affine(motion, np.array(self._geometry().scale[1:]))
         for role in (OCCUPANCY, EVENTS, SELECTED):
             layer = self.get(role)
             if layer is not None:
@@ -306,9 +302,18 @@ class ResultLayers:
         return confidence
 
 
-def drift_at(drift: pd.DataFrame, frame: int) -> np.ndarray:
-    """(dy, dx) px of a frame; of the nearest one where the frame was not analysed."""
-    if len(drift) == 0:
-        return np.zeros(2)
-    nearest = (drift["frame"] - frame).abs().to_numpy().argmin()
-    return drift[["dy", "dx"]].to_numpy(float)[nearest]
+def world_affine(motion: Motion, scale: np.ndarray) -> np.ndarray:
+    """Affine of a flat layer in frame 0's coordinates that lays it on a frame, the only one of the motion.
+
+    Parameters
+    ----------
+    motion
+        Of `Motion.at`.
+    scale
+        World units per px, (y, x): the layer's own scale, which comes first.
+    """
+    matrix, offset = motion.mapping(0)
+    world = np.eye(3)
+    world[:2, :2] = matrix * scale[:, None] / scale[None, :]
+    world[:2, 2] = offset * scale
+    return world

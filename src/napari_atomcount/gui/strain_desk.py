@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject
 from napari_atomcount.gui import strain_jobs
 from napari_atomcount.gui.actions import for_the_desk
 from napari_atomcount.gui.jobs import JobRunner
-from napari_atomcount.gui.layers import ResultLayers, drift_at
+from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.strain_drawing import StrainMouse
 from napari_atomcount.gui.strain_layers import StrainLayers
@@ -21,6 +21,7 @@ from napari_atomcount.gui.strain_state import Drawn, StrainFound, StrainView, dr
 from napari_atomcount.gui.strain_tools import StrainTools
 from napari_atomcount.gui.strain_view import StrainDisplay
 from napari_atomcount.records.errors import AtomcountError, InputError
+from napari_atomcount.records.motion import Motion
 
 DOCK = "Atom Count: strain"
 
@@ -211,9 +212,18 @@ class StrainDesk(QObject):
         return str(kind)
 
     # -- drawing -----------------------------------------------------------
-    def shift(self) -> np.ndarray:
-        """Where the specimen is in the shown frame, (dy, dx) px."""
-        return drift_at(drift_of(self.model.analysis), self.results.frame)
+    def motion(self) -> Motion:
+        """How the specimen lies in the shown frame."""
+        return Motion.of(drift_of(self.model.analysis)).at(self.results.frame)
+
+    def home(self, place: np.ndarray) -> np.ndarray:
+        """Where places (N, 2) px of the shown frame are in frame 0."""
+        return self.motion().back(np.asarray(place, float), np.zeros(len(place), int))
+
+    def there(self, drawn: Drawn) -> Drawn:
+        """What was drawn in frame 0's coordinates, in those of the shown frame."""
+        ends = self.motion().forward(np.array([drawn.start, drawn.end], float), np.zeros(2, int))
+        return Drawn(*((float(y), float(x)) for y, x in ends))
 
     def _begin_drawing(self, kind: str) -> None:
         self.mouse.begin(kind)
@@ -223,9 +233,7 @@ class StrainDesk(QObject):
         if done:
             self.section.more.end_drawing()
         if ends is not None:
-            dy, dx = self.shift()
-            (y0, x0), (y1, x1) = ends
-            drawn = Drawn((y0 - dy, x0 - dx), (y1 - dy, x1 - dx))
+            drawn = Drawn(*((float(y), float(x)) for y, x in self.home(np.array(ends))))
             setattr(self.view, kind, drawn)
         self.layers.show_drawn({k: getattr(self.view, k) for k in ("reference", "selection", "line")})
         self.display.on_slider()

@@ -11,10 +11,11 @@ from napari.utils.colormaps import Colormap
 
 from napari_atomcount.gui import points
 from napari_atomcount.gui.geometry import Geometry
-from napari_atomcount.gui.layers import ResultLayers
+from napari_atomcount.gui.layers import ResultLayers, world_affine
 from napari_atomcount.gui.strain_state import Drawn
 from napari_atomcount.io import palette
 from napari_atomcount.io.strain_figures import STRAIN_MAP, interpolated, strain_colours
+from napari_atomcount.records.motion import Motion
 
 STRAIN, MAP, AXES, ARTEFACT = "strain", "strain map", "strain axes", "strain artefact"
 PHASE, PAIRS, DRAWN = "GPA strain", "peak pairs", "strain drawing"
@@ -150,13 +151,13 @@ class StrainLayers:
             if layer is not None:
                 layer.visible = visible
 
-    def place(self, shift: np.ndarray, roles: tuple[str, ...]) -> None:
-        """Move layers to where the specimen is in the shown frame, (dy, dx) px."""
-        scale = np.array(self._flat()["scale"])
+    def place(self, motion: Motion, roles: tuple[str, ...]) -> None:
+        """Move layers to where the specimen is in the shown frame, the only one of the motion."""
+        world = world_affine(motion, np.array(self._flat()["scale"]))
         for role in (STRAIN, MAP, AXES, ARTEFACT, PHASE, PAIRS, DRAWN):
             layer = self.get(role)
             if layer is not None:
-                layer.translate = (shift if role in roles else np.zeros(2)) * scale
+                layer.affine = world if role in roles else np.eye(3)
 
     def apply_geometry(self) -> None:
         """After a change of the calibration."""

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject
 
 from napari_atomcount.gui import dialogs, strain_jobs
 from napari_atomcount.gui.jobs import Result
-from napari_atomcount.gui.strain_state import AVERAGE, Drawn, drift_of
+from napari_atomcount.gui.strain_state import AVERAGE, drift_of
 from napari_atomcount.records.errors import AtomcountError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class StrainTools(QObject):
         from napari_atomcount.measure.learned import learn_structure
 
         columns = run.frame_columns(self.desk.results.frame)
-        dy, dx = self.desk.shift()
-        inside = selection.holds(columns.assign(y=columns["y"] - dy, x=columns["x"] - dx))
+        home = self.desk.home(columns[["y", "x"]].to_numpy(float))
+        inside = selection.holds(columns.assign(y=home[:, 0], x=home[:, 1]))
         try:
             structure = learn_structure(columns, inside, movie.calibration)
         except AtomcountError as error:
@@ -111,9 +111,7 @@ class StrainTools(QObject):
         averaging = None if mask <= 0 or size is None else mask / float(np.mean(size))
         spots, reference, ready = self.spots, self.desk.view.reference, self.desk.model.ready_movie
         if reference is not None and frame >= 0:
-            dy, dx = self.desk.shift()
-            (y0, x0), (y1, x1) = reference.start, reference.end
-            reference = Drawn((y0 + dy, x0 + dx), (y1 + dy, x1 + dx))
+            reference = self.desk.there(reference)
 
         def on_step(step: Result) -> None:
             if self.desk.model.run is run:

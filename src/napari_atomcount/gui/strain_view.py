@@ -57,9 +57,7 @@ class StrainDisplay(QObject):
     def _there(self, drawn: Drawn | None) -> Drawn | None:
         if drawn is None or self.frame() == AVERAGE:
             return drawn
-        dy, dx = self.desk.shift()
-        (y0, x0), (y1, x1) = drawn.start, drawn.end
-        return Drawn((y0 + dy, x0 + dx), (y1 + dy, x1 + dx))
+        return self.desk.there(drawn)
 
     def offer(self) -> None:
         """What can be chosen now."""
@@ -136,7 +134,7 @@ class StrainDisplay(QObject):
         roles: tuple[str, ...] = (DRAWN,)
         if self.frame() == AVERAGE:
             roles = (DRAWN, STRAIN, MAP, AXES, ARTEFACT, PHASE, PAIRS)
-        self.desk.layers.place(self.desk.shift(), roles)
+        self.desk.layers.place(self.desk.motion(), roles)
 
     def _say(self, table: pd.DataFrame) -> None:
         found = self.desk.found

@@ -220,7 +220,7 @@ class Drawing:
         reach = self.plot.getPlotItem().vb.viewRange()[0]
         nice = [(float(np.log10(t)), f"{t:g}") for t in RATIOS if reach[0] < np.log10(t) < reach[1]]
         self.plot.getAxis("bottom").setTicks([nice])
-        return "\n".join(["95 % intervals; p is not corrected for the number of rows", *words])
+        return " · ".join([f"{second} against {first}", *words, "95 % intervals, p not corrected"])
 
     # -- parts -------------------------------------------------------------
     def line(self, x: NDArray, y: NDArray, colour: str) -> None:

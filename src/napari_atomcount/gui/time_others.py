@@ -54,8 +54,8 @@ class OtherMovies:
             words = drawing.doses(results.doses([self.own(), *self.movies]), *AGAINST[chosen])
             return words if self.movies else f"{words} · {ASK.format(button='Add movie…')}"
         other = self._other()
-        table, _, said = results.compared(self.own(), other)
-        return drawing.comparison(table, self.own().name, other.name, said)
+        table, _, _ = results.compared(self.own(), other)
+        return drawing.comparison(table, self.own().name, other.name, results.brief(table))
 
     def picture(self, chosen: str) -> tuple[Any, Any]:
         """Figure for the page, and table, of one of `time_plots.SEVERAL`."""

@@ -87,6 +87,18 @@ def sentence(row: dict[str, Any], names: tuple[str, str], unit: str) -> str:
     )
 
 
+def brief(table: pd.DataFrame) -> list[str]:
+    """What a comparison says of all sites together, second against first, as short as it can be said."""
+    rows = table[table["group"] == "all"]
+    return [
+        f"{what} {'×' if kind == 'ratio' else ''}{value:{'.3g' if kind == 'ratio' else '+.3g'}} "
+        f"({low:.3g} to {high:.3g}), p = {p:.2g}"
+        for what, kind, value, low, high, p in zip(
+            *(rows[n] for n in ("what", "comparison", "value", "low", "high", "p")), strict=True
+        )
+    ]
+
+
 def doses(movies: list[Results]) -> pd.DataFrame:
     """Dose and kinetics of several movies, a row each, by accumulated dose (`kinetics.movie_figures`)."""
     table = pd.DataFrame([kinetics_of(m.name, m.analysis, m.calibration) for m in movies])

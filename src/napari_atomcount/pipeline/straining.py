@@ -17,6 +17,7 @@ from napari_atomcount.measure.templates import Doubles, Structure, load_structur
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.motion import Motion
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings, StrainSettings
 
@@ -102,17 +103,22 @@ def strain_frames(
         if not len(own):
             continue
         positions, related = refined_columns(movie.frame(frame), own, movie, settings)
-        here = reference.moved(*_drift_of(drift, frame))
+        here = reference.moved(*_drift_of(drift, frame, reference))
         table = _measured(positions, structures, movie, settings, here, frame, related)
         yield FrameStrain(frame, table, positions, related)
 
 
-def _drift_of(drift: pd.DataFrame | None, frame: int) -> tuple[float, float]:
-    """(dy, dx) px of a frame, 0 where it is not known."""
-    if drift is None or not len(drift):
+def _drift_of(drift: pd.DataFrame | None, frame: int, reference: Reference) -> tuple[float, float]:
+    """How far (dy, dx), px, the middle of the reference has moved in a frame; 0 where it is not known."""
+    if drift is None or not len(drift) or reference.region is None:
         return 0.0, 0.0
-    own = drift.loc[drift["frame"] == frame, ["dy", "dx"]].to_numpy(float)
-    return (float(own[0, 0]), float(own[0, 1])) if len(own) and np.isfinite(own[0]).all() else (0.0, 0.0)
+    own = drift[drift["frame"] == frame]
+    if not len(own) or not np.isfinite(own[["dy", "dx"]].to_numpy(float)).all():
+        return 0.0, 0.0
+    y0, y1, x0, x1 = reference.region
+    middle = np.array([[(y0 + y1) / 2, (x0 + x1) / 2]])
+    moved = Motion.of(own).forward(middle, np.zeros(1, np.intp)) - middle
+    return float(moved[0, 0]), float(moved[0, 1])
 
 
 def _measured(

@@ -21,6 +21,7 @@ NEIGHBOURS = 1.3  # times the spacing
 FEWEST_NEIGHBOURS = 3
 CONTEXT_FRAMES = 5
 CONTEXT_SHARE = 0.8  # of the neighbours' common shift that a site shares
+MOST_AT_ONCE = 1 << 21  # numbers
 SMALLEST_NOISE = 0.15
 DEFAULT_NOISE = 0.5
 
@@ -96,18 +97,32 @@ def context_offsets(
     x = x - count_offsets(x)[:, None]
     some = np.isfinite(x).any(axis=0)
     x[:, some] -= np.nanmedian(x[:, some], axis=0)
-    for s, near in enumerate(cKDTree(position).query_ball_point(position, NEIGHBOURS * spacing)):
-        others = x[:, [n for n in near if n != s]]
-        rows = np.isfinite(others).sum(axis=1) >= FEWEST_NEIGHBOURS
-        if not rows.any():
-            continue
-        shift = np.where(rows, 0.0, np.nan)
-        shift[rows] = np.nanmedian(others[rows], axis=1)
-        known = np.isfinite(shift).astype(np.float64)
-        total = uniform_filter1d(np.nan_to_num(shift), CONTEXT_FRAMES, mode="nearest")
-        weight = uniform_filter1d(known, CONTEXT_FRAMES, mode="nearest")
-        out[:, s] = CONTEXT_SHARE * total / np.maximum(weight, 1e-6) * (weight > 1e-6)
+    pairs = cKDTree(position).query_pairs(NEIGHBOURS * spacing, output_type="ndarray")
+    both = np.vstack([pairs, pairs[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    number = np.bincount(both[:, 0], minlength=len(position))
+    first = np.cumsum(number) - number
+    # sites with as many neighbours together, few enough at once that their copies stay small
+    for n in range(FEWEST_NEIGHBOURS, int(number.max(initial=0)) + 1):
+        alike = np.flatnonzero(number == n)
+        for some_of in np.array_split(alike, max(1, len(alike) * n * len(x) // MOST_AT_ONCE)):
+            if len(some_of):
+                others = x[:, both[first[some_of][:, None] + np.arange(n), 1]]  # (T, sites, n)
+                out[:, some_of] = _common_shift(others)
     return out
+
+
+def _common_shift(others: Single) -> npt.NDArray[np.float64]:
+    """Most of the median over the last axis (T, n, neighbours), averaged over frames; 0: few are known."""
+    known = np.isfinite(others).sum(axis=-1)
+    ordered = np.sort(others, axis=-1)  # what is not known comes last
+    middle = [np.maximum(known - 1, 0) // 2, np.minimum(known // 2, others.shape[-1] - 1)]
+    low, high = (np.take_along_axis(ordered, m[..., None], axis=-1)[..., 0] for m in middle)
+    rows = known >= FEWEST_NEIGHBOURS
+    shift = np.where(rows, 0.5 * (low + high), 0.0)
+    total = uniform_filter1d(shift, CONTEXT_FRAMES, axis=0, mode="nearest")
+    weight = uniform_filter1d(rows.astype(np.float64), CONTEXT_FRAMES, axis=0, mode="nearest")
+    return np.asarray(CONTEXT_SHARE * total / np.maximum(weight, 1e-6) * (weight > 1e-6))
 
 
 def count_offsets(x: Single) -> Single:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from napari_atomcount.measure.smoothing import smooth, spread, waves
+
 #: Pixels are averaged to blocks of this side: the camera's MTF is near one there and damps no noise.
 BLOCK_PX = 8
 
@@ -82,8 +84,8 @@ def column_contrast(frame: NDArray[np.floating], pixel_size_nm: tuple[float, flo
     level = image.mean()
     if not level > 0:
         return float("nan")
-    small, large = ([nm / p for p in pixel_size_nm] for nm in (0.04, 0.25))
-    return float((gaussian_filter(image, small) - gaussian_filter(image, large)).std() / level)
+    py, px = pixel_size_nm
+    return spread(waves(image), (0.04 / py, 0.04 / px), without=(0.25 / py, 0.25 / px)) / float(level)
 
 
 def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
@@ -96,7 +98,7 @@ def unevenness(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
     level = image.mean()
     if not level > 0:
         return float("nan")
-    return float(gaussian_filter(image, [0.4 / p for p in pixel_size_nm]).std() / level)
+    return spread(waves(image), (0.4 / pixel_size_nm[0], 0.4 / pixel_size_nm[1])) / float(level)
 
 
 #: A dark-field image: the specimen's thickness changes the intensity more than its columns do …
@@ -131,21 +133,21 @@ def dark_field(frame: NDArray[np.floating], pixel_size_nm: tuple[float, float]) 
     grain = image[1:, 1:] - image[:-1, 1:] - image[1:, :-1] + image[:-1, :-1]
     side = max(1, int(FINE_NM / max(pixel_size_nm)))
     image = block_mean(image, side)
-    fine, middle, wide = (
-        gaussian_filter(image, [nm / p / side for p in pixel_size_nm]) for nm in (0.04, 0.12, 0.25)
-    )
+    py, px = (p * side for p in pixel_size_nm)
+    transform = waves(image - image.mean())
+    fine, middle, wide = (smooth(transform, (nm / py, nm / px)) for nm in (0.04, 0.12, 0.25))
     block = max(1, int(0.1 / max(pixel_size_nm) / side))
 
-    def spread(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def average(values: NDArray[np.floating]) -> NDArray[np.float64]:
         width = [0.4 / p / side / block for p in pixel_size_nm]
         return np.asarray(gaussian_filter(block_mean(values, block), width), dtype=np.float64)
 
-    low = spread(image)
+    low = average(image)
     if not low.std() > LEAST_EVENNESS * (fine - wide).std():
         return False
-    structure = spread((fine - middle) ** 2)
+    structure = average((fine - middle) ** 2)
     # the highest frequency of the camera: noise, and hardly anything of a lattice
-    noise = spread(block_mean(np.pad(grain**2, ((0, 1), (0, 1)), mode="edge"), side))
+    noise = average(block_mean(np.pad(grain**2, ((0, 1), (0, 1)), mode="edge"), side))
     floor = 1e-6 * max(float(structure.mean()), 1e-300)
     excess = np.log(np.maximum(structure, floor)) - np.log(np.maximum(noise, floor))
     if not excess.std() > 0:

@@ -123,12 +123,13 @@ def _adopt(points: Doubles, lattices: list[Lattice]) -> list[Lattice]:
 def _largest_lattice(points: Doubles) -> Lattice | None:
     vectors = _common_vectors(points, float(np.median(nearest_other(points))))
     best: Lattice | None = None
+    tree = cKDTree(points)
     for i, a in enumerate(vectors):
         for b in vectors[i + 1 :]:
             area = abs(a[0] * b[1] - a[1] * b[0])
             if area < 0.4 * np.hypot(*a) * np.hypot(*b):
                 continue
-            grown = _grow_from_seeds(points, a, b)
+            grown = _grow_from_seeds(points, tree, a, b)
             if grown is None:
                 continue
             # A cell twice as large explains half of the points: the count alone chooses the primitive one,
@@ -153,14 +154,14 @@ def _common_vectors(points: Doubles, spacing: float) -> Doubles:
     return np.asarray(centres[np.argsort(np.hypot(*centres.T), kind="stable")])
 
 
-def _grow_from_seeds(points: Doubles, a: Doubles, b: Doubles) -> Lattice | None:
+def _grow_from_seeds(points: Doubles, tree: cKDTree, a: Doubles, b: Doubles) -> Lattice | None:
     """Grow from several points (spread over the list); the largest result, with a reduced basis."""
     tried = np.zeros(len(points), bool)
     best: tuple[Ints, Ints] | None = None
     for seed in np.unique(np.linspace(0, len(points) - 1, SEEDS).round().astype(int)):
         if tried[seed]:
             continue
-        member, hk = _grow(points, int(seed), a, b)
+        member, hk = _grow(points, tree, int(seed), a, b)
         tried[member] = True
         if best is None or len(member) > len(best[0]):
             best = member, hk
@@ -172,7 +173,7 @@ def _grow_from_seeds(points: Doubles, a: Doubles, b: Doubles) -> Lattice | None:
 _STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
 
 
-def _grow(points: Doubles, seed: int, a: Doubles, b: Doubles) -> tuple[Ints, Ints]:
+def _grow(points: Doubles, tree: cKDTree, seed: int, a: Doubles, b: Doubles) -> tuple[Ints, Ints]:
     """Index all points that can be reached from the seed by steps of the lattice."""
     basis = np.array([a, b])
     tolerance = TOLERANCE * min(np.hypot(*a), np.hypot(*b))
@@ -183,7 +184,7 @@ def _grow(points: Doubles, seed: int, a: Doubles, b: Doubles) -> tuple[Ints, Int
         here = np.repeat(front, len(_STEPS))
         steps = np.tile(_STEPS, (len(front), 1))
         expected = points[here] + steps @ basis
-        distance, at = nearest(points, expected, tolerance)
+        distance, at = map(np.asarray, tree.query(expected, distance_upper_bound=tolerance))
         front = []
         for i in np.argsort(distance, kind="stable"):
             if not np.isfinite(distance[i]):
@@ -265,9 +266,10 @@ def empty_neighbours(
                 hk = (int(h + step[0]), int(k + step[1]))
                 if hk not in taken:
                     expected.setdefault(hk, []).append(points[point] + step @ basis)
-        for hk, places in expected.items():
-            place = np.mean(places, axis=0)
-            if len(places) >= 2 and nearest(near_points, place[None])[0][0] > 0.6 * lattice.spacing:
+        places = {hk: np.mean(by, axis=0) for hk, by in expected.items() if len(by) >= 2}
+        free = nearest(near_points, np.array([*places.values()]).reshape(-1, 2))[0] > 0.6 * lattice.spacing
+        for (hk, place), room in zip(places.items(), free, strict=True):
+            if room:
                 positions.append(place)
                 owners.append(n)
                 indices.append(hk)

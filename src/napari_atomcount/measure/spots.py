@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from napari_atomcount.measure import smoothing
 from napari_atomcount.records.errors import InputError
 
 Doubles = npt.NDArray[np.float64]
@@ -71,16 +72,18 @@ def power_spectrum(frames: Iterable[npt.NDArray[np.floating]]) -> Spectrum:
         if not good.any():
             continue
         image = np.where(good, image, image[good].mean())
-        image = image - ndimage.gaussian_filter(image, min(shape) / 12)  # what is uneven has no spots
+        flat = image - image.mean()
+        uneven = min(shape) / 12
+        flat -= smoothing.smooth(smoothing.waves(flat), (uneven, uneven))  # what is uneven has no spots
         window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
         wanted = max(shape) * (2 if max(shape) <= FINE_UP_TO else 1)
         size = max(SMALLEST_TRANSFORM, 1 << (wanted - 1).bit_length())
-        spectrum = np.abs(fft.fft2((image - image.mean()) * window, (size, size))) ** 2
-        total = spectrum if total is None else total + spectrum
+        half = np.abs(fft.rfft2((flat - flat.mean()) * window, (size, size))) ** 2
+        total = half if total is None else total + half
     if total is None:
         raise InputError("No frame shows anything: there are no spots to measure.")
-    power = np.asarray(fft.fftshift(total))
-    size = power.shape[0]
+    size = len(total)
+    power = _whole(total)
     wide = 1.0 / min(shape)
     # a Hann window's spot has about this width; smoothing by it keeps the spot and calms the noise
     smooth = ndimage.gaussian_filter(power, 0.6 * wide * size, mode="wrap")
@@ -90,13 +93,25 @@ def power_spectrum(frames: Iterable[npt.NDArray[np.floating]]) -> Spectrum:
     return Spectrum(power, smooth / np.maximum(_rings(smooth), max(floor, 1e-300)), wide)
 
 
+def _whole(half: Doubles) -> Doubles:
+    """A power spectrum with zero in the middle (K, K), from `rfft2`'s half (K, K/2 + 1)."""
+    size = len(half)
+    power = np.empty((size, size))
+    rows = fft.fftshift(half, axes=0)
+    power[:, size // 2 :] = rows[:, : size - size // 2]
+    # the other half is the same through the centre: row k is that of -k
+    power[1:, : size // 2] = rows[:0:-1, size // 2 : 0 : -1]
+    power[0, : size // 2] = rows[0, size // 2 : 0 : -1]
+    return power
+
+
 def _rings(power: Doubles) -> Doubles:
     """Median of each ring around zero, at every pixel; rings two resolved steps wide."""
     size = power.shape[0]
     k = np.arange(size) - size // 2
     radius = np.hypot(k[:, None], k[None, :])
     step = max(2.0, size / 256)
-    ring = (radius / step).astype(np.int64).ravel()
+    ring = (radius / step).astype(np.int16).ravel()  # small numbers are sorted by their digits
     values = power.ravel()
     order = np.argsort(ring, kind="stable")
     edges = np.searchsorted(ring[order], np.arange(ring.max() + 2))

@@ -262,7 +262,10 @@ def intensity_scale_known(images: Tensor, pixel_A: float, valid: Tensor) -> bool
 def smooth(images: Tensor, pixel_A: float) -> Tensor:
     """Average over about 1 Å, the resolution of a column: shot noise goes, columns stay."""
     width = max(1, round(1.0 / pixel_A) // 2 * 2 + 1)
-    return F.avg_pool2d(images[:, None], width, 1, width // 2, count_include_pad=False)[:, 0]
+    for kernel in ((width, 1), (1, width)):
+        pad = (kernel[0] // 2, kernel[1] // 2)
+        images = F.avg_pool2d(images[:, None], kernel, 1, pad, count_include_pad=False)[:, 0]
+    return images
 
 
 def tiles(length: int, tile: int, stride: int) -> Iterator[tuple[slice, slice]]:

@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 FEWEST_SATURATED = 9  # touching pixels at the highest value: chance does not make so many
 FEWEST_LEVELS = 8  # an image of fewer grey levels has plateaus everywhere
 HOT_SIGMA = 12.0
+MEDIAN_OF = 1 << 16  # pixels: the median of more is no better for a threshold of many sigma
 LONE_PIXELS = 9  # smaller defects are filled from around them; larger ones hide columns from the network
 
 
@@ -158,10 +159,11 @@ def _hot(image: npt.NDArray[np.float32], broken: Bools) -> Bools:
     out = np.zeros(image.shape, bool)
     if not len(good):
         return out
-    level = float(np.median(good))
+    some = good[:: max(1, len(good) // MEDIAN_OF)]
+    level = float(np.median(some))
     # from below the median, which hot pixels do not reach; shot noise of rare electrons is one-sided, hence
     # the mean
-    spread = max(1.4826 * float(np.median(np.abs(good - level))), float(np.sqrt(max(good.mean(), 0.0))) * 0.1)
+    spread = max(1.4826 * float(np.median(np.abs(some - level))), float(np.sqrt(max(good.mean(), 0.0))) * 0.1)
     rows, cols = np.nonzero((image > level + HOT_SIGMA * spread) & ~broken)
     if not 0 < len(rows) <= image.size // 100:
         return out

@@ -16,7 +16,7 @@ SHORTEST_PERIOD_NM = 0.16  # finer detail carries more noise than shape
 LONGEST_PERIOD_NM = 5.0  # longer waves are illumination
 TAPER = 0.08  # of the field, at each edge, against the jump from one edge to the other
 EDGE_NM = 0.5  # width of the soft edge of an area that is left out
-IN_MEMORY_BYTES = 64 << 20
+IN_MEMORY_BYTES = 8 << 20
 
 
 class SpectrumMaker:

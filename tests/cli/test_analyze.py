@@ -52,7 +52,9 @@ def test_everything_is_written(analysed: tuple[Path, dict[str, Any]]) -> None:
     pictures = {f"{n}.{kind}" for n in ("counts", "occupancy", "events", "trace") for kind in ("png", "svg")}
     plots = ("atoms", "dwell", "event_rate", "events_by_coordination", "occurrence")
     in_time = {f"{n}.csv" for n in (*plots[:4], "hops", "survival")}
-    in_time |= {f"{n}.{kind}" for n in plots for kind in ("png", "svg")}
+    in_time |= {f"{n}.{kind}" for n in (*plots, "drift") for kind in ("png", "svg")}
+    in_time |= {"adatoms.csv", "adatom_tracks.csv"}
+    names -= {"adatoms.png", "adatoms.svg"}  # where there are free adatoms
     assert names == tables | pictures | in_time | {"occupancy.npz", "summary.json", "confidence.tif"}
     keys = {"versions", "command", "settings", "calibration", "model", "domain", "warnings", "seconds"}
     assert keys <= set(summary)

@@ -261,11 +261,28 @@ def test_a_folder_of_movies_from_the_dock(desk, movie, tmp_path, monkeypatch):
 
     many, out = tmp_path / "many", tmp_path / "out"
     many.mkdir()
-    for name in ("a", "b"):
-        write_tiff(many / f"{name}.tif", np.asarray(movie.data), movie.calibration)
+    for name, by in (("a", 0), ("b", 3)):
+        write_tiff(many / f"{name}.tif", np.roll(movie.data, by, axis=2), movie.calibration)
     monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_movie_folder", lambda _: many)
     monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_save_folder", lambda *_: out)
     desk.click("run_folder")
     desk.wait_idle()
     assert "2 of 2 movies analysed" in desk.widget("batch_words", QLabel).text()
-    assert pd.read_csv(out / "totals.csv")["columns"].tolist() == [250, 250]
+    totals = pd.read_csv(out / "totals.csv", keep_default_na=False)
+    assert totals["columns"].tolist() == [250, 250]
+    assert totals["session"].tolist() == [str(many / f"{name}.atomcount") for name in "ab"]
+
+    # each movie opens where the folder's run left it, can be corrected, and the next run keeps the correction
+    desk.dock.commands.open_movie(many / "b.tif")
+    desk.wait(lambda: desk.run is not None and desk.run.analysis is not None and not desk.dock.runner.busy)
+    assert len(desk.run.table) == 250
+    assert len(desk.dock.model.analysis.sites) == 16
+    assert desk.dock.keeper.do([corrections.add(0, *BETWEEN)]) is not None
+    desk.click("run_folder")
+    desk.wait_idle()
+    words = desk.widget("batch_words", QLabel).text()
+    assert "b.tif: analysed, but not kept" in words  # it is open in this window
+    assert "a.tif" not in words
+    with Session.open(many / "a.atomcount") as session:
+        assert len(session.runs) == 2
+    assert edits_of(desk) == ["add"]

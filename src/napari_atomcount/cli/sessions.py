@@ -97,7 +97,7 @@ def masked(
     """The settings with this movie's own region (``whole``: none) and mask.
 
     What the options say holds from now on in the session, as a step; what they do not say is as it keeps it.
-    ``--mask particle`` finds the crystal, and what is left out is written beside the results, as ``mask.tif``.
+    ``--mask particle`` finds the crystal; what is left out is written beside the results, as ``mask.tif``.
     """
     if session is not None:
         kept = session.settings

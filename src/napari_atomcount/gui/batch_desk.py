@@ -1,7 +1,8 @@
-"""A folder of movies analysed in one go with the chosen network, and one table of totals."""
+"""A folder of movies analysed in one go with the chosen network: a session for each, one table of totals."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -10,11 +11,16 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_atomcount.gui import dialogs
+from napari_atomcount.gui import dialogs, session_places
 from napari_atomcount.gui.jobs import JobRunner, Progress, Result
 from napari_atomcount.gui.session_model import SessionModel
+from napari_atomcount.gui.session_opening import settings_of
+from napari_atomcount.io.session import Session
 from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.records.analysis import Analysis
 from napari_atomcount.records.errors import AtomcountError, InputError
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.preparation import Preparation
 from napari_atomcount.records.settings import AnalysisSettings
 
 
@@ -40,8 +46,8 @@ class Batch(QObject):
         self.button = QPushButton("Run a folder of movies…")
         self.button.setObjectName("atomcount_run_folder")
         self.button.setToolTip(
-            "Every movie of a folder with this network; each gets its folder of results, and all of them one "
-            "table of totals."
+            "Every movie of a folder with this network; each gets its folder of results and its session, "
+            "which opens with the movie, and all of them one table of totals."
         )
         self.button.clicked.connect(self._ask)
         self.words = QLabel()
@@ -75,9 +81,9 @@ class Batch(QObject):
             rows = step.value
             wrong = [row for row in rows if row["error"]]
             text = f"{len(rows) - len(wrong)} of {len(rows)} movies analysed: {out / 'totals.csv'}"
-            self.words.setText(
-                "\n".join([text, *(f"▲ {Path(r['movie']).name}: {r['error']}" for r in wrong)])
-            )
+            lines = [f"▲ {Path(r['movie']).name}: {r['error']}" for r in wrong]
+            lines += [f"▲ {Path(r['movie']).name}: {r['not_kept']}" for r in rows if r.get("not_kept")]
+            self.words.setText("\n".join([text, *lines]))
             self.words.setVisible(True)
             self.noted.emit(text)
 
@@ -93,7 +99,6 @@ def batch(
     stop: Event,
 ) -> Iterator[Progress | Result]:
     """Analyse every movie of a folder; what fails gets its row of the table too, and the others go on."""
-    from napari_atomcount import pipeline
     from napari_atomcount.io.figures import write_figures
     from napari_atomcount.io.readers import open_movie
     from napari_atomcount.io.readers_many import movies_in
@@ -112,11 +117,69 @@ def batch(
             break
         try:
             movie = open_movie(path)
-            found = pipeline.analyze(movie, detector, settings, cancelled=stop.is_set, command="napari")
+            found, where, why_not = analysed_in_session(movie, detector, settings, stop)
             write_analysis(found, out / name)
             write_figures(found, movie, out / name)
-            rows.append(totals_row(path, found))
+            rows.append({**totals_row(path, found), "session": where, "not_kept": why_not})
         except AtomcountError as error:
             rows.append({"movie": str(path), "error": str(error)})
         write_totals(rows, out / "totals.csv")  # after each: what is done is there, whatever comes
     yield Result(rows)
+
+
+def analysed_in_session(
+    movie: Movie, detector: Any, settings: AnalysisSettings, stop: Event
+) -> tuple[Analysis, str, str]:
+    """Analyse a movie in its session, made where there is none: scales, preparation and edits in it hold.
+
+    Returns
+    -------
+    Analysis
+        What was found.
+    str, str
+        The session's folder, and why the run is not kept; one of them is empty.
+    """
+    from napari_atomcount import pipeline
+    from napari_atomcount.pipeline.preparing import prepared
+
+    session, why_not = session_for(movie, settings)
+    store = None
+    try:
+        if session is None:
+            found = pipeline.analyze(movie, detector, settings, cancelled=stop.is_set, command="napari")
+            return found, "", why_not
+        movie = session.calibrated(movie)
+        kept = settings_of(session, settings)
+        settings = settings.model_copy(update={"roi": kept.roi, "mask": kept.mask})
+        ready = prepared(movie, session.preparation)
+        store = pipeline.LogitStore(ready, detector.card)
+        found = pipeline.analyze(
+            ready, detector, settings, None, stop.is_set, store, command="napari", session=session
+        )
+        session.save_analysis(found)
+        with contextlib.suppress(OSError):  # a cache: without it a new run is needed to follow new edits
+            store.save(session.maps_folder())
+        return found, str(session.folder), ""
+    finally:
+        if store is not None:
+            store.close()
+        if session is not None:
+            session.close()
+
+
+def session_for(movie: Movie, settings: AnalysisSettings) -> tuple[Session | None, str]:
+    """A movie's session, made where there is none; None, and why, where nothing can be kept in it."""
+    digest = movie.content_hash()
+    place = session_places.find(movie, digest)
+    try:
+        if place.exists:
+            session = Session.open(place.folder)
+        else:
+            session = Session.create(movie, place.folder, settings, Preparation(), digest)
+    except AtomcountError as error:
+        return None, f"analysed, but not kept: {error}"
+    if session.read_only:
+        session.close()
+        return None, f"analysed, but not kept: {place.folder.name} is for reading only, {session.read_only}"
+    session_places.remember(digest, session.folder)
+    return session, ""

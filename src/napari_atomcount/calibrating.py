@@ -160,8 +160,8 @@ def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
     return calibration, round(float(steps[int(np.argmax(f_beta))]), 3)
 
 
-def fit_counts(peaks: Peaks, tilted: bool = True) -> tuple[float, float]:
-    """Temperature and tilt that make the counts of held-out columns most likely.
+def fit_tilt(peaks: Peaks) -> float:
+    """Tilt that makes the counts of held-out columns most likely, with a temperature beside it.
 
     p(k) ∝ exp((logit_k + tilt · k) / temperature). A training averages over few thermal snapshots, an
     exposure over very many; the network reads the smoother image as a little thinner, and the tilt takes that
@@ -171,26 +171,48 @@ def fit_counts(peaks: Peaks, tilted: bool = True) -> tuple[float, float]:
     ----------
     peaks : Peaks
         Of images that are as smooth as real ones.
-    tilted : bool
-        False: the temperature alone.
 
     Returns
     -------
-    temperature, tilt : float
-        1 and 0 where nothing was counted.
+    float
+        0 where nothing was counted.
     """
     if not peaks.log_p.size:
-        return 1.0, 0.0
+        return 0.0
     k = np.arange(1, peaks.log_p.shape[1] + 1)
     row, true = np.arange(len(peaks.count)), np.clip(peaks.count, 1, len(k)) - 1
 
     def loss(x: NDArray[np.float64]) -> float:
-        scaled = (peaks.log_p + (x[1] if tilted else 0.0) * k) / np.exp(x[0])
+        scaled = (peaks.log_p + x[1] * k) / np.exp(x[0])
         return float((np.logaddexp.reduce(scaled, axis=1) - scaled[row, true]).mean())
 
-    bounds = [(-1.5, 1.5), (-1.5, 1.5) if tilted else (0.0, 0.0)]
-    best = minimize(loss, [0.0, 0.0], method="L-BFGS-B", bounds=bounds).x
-    return float(np.exp(best[0])), float(best[1])
+    best = minimize(loss, [0.0, 0.0], method="L-BFGS-B", bounds=[(-1.5, 1.5)] * 2).x
+    return float(best[1])
+
+
+def fit_temperature(peaks: Peaks) -> float:
+    """Temperature at which the probability of the most probable count comes true, bin by bin.
+
+    The likelihood of all counts would do as well for a network whose errors it knows; a few columns that are
+    far off (Guo et al., ICML 2017, on temperatures) would make all the others look less sure than they are.
+
+    Returns
+    -------
+    float
+        1 where nothing was counted.
+    """
+    if not peaks.log_p.size:
+        return 1.0
+    right = peaks.log_p.argmax(1) == np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
+    steps = np.exp(np.linspace(-1.2, 1.2, 121))
+    error = []
+    for step in steps:
+        scaled = peaks.log_p / step
+        stated = np.exp(scaled.max(1) - np.logaddexp.reduce(scaled, axis=1))
+        bins = np.minimum((stated * 10).astype(int), 9)
+        excess = np.bincount(bins, stated - right, 10) / len(right)
+        error.append(np.abs(excess).sum())
+    return float(steps[int(np.argmin(error))])
 
 
 def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
@@ -212,7 +234,7 @@ def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float
     monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
-    temperature, _ = fit_counts(counted, tilted=False)
+    temperature = fit_temperature(counted)
     z = peaks.z[np.isfinite(peaks.z)]
     factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693
     calibration = Calibration(

@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_atomcount import __version__
-from napari_atomcount.calibrating import RAW, fit_calibration, fit_counts, held_out_peaks
+from napari_atomcount.calibrating import RAW, fit_calibration, fit_tilt, held_out_peaks
 from napari_atomcount.checkpoints import save_atomically
 from napari_atomcount.networks.card import ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
+from napari_atomcount.networks.normalise import NORMALISATION
 from napari_atomcount.records.errors import AtomcountError, ModelError
 from napari_atomcount.training import train
 from napari_atomcount.training_recipe import TrainingRecipe
@@ -74,7 +75,7 @@ def build_model(
         focal_series=recipe.focal is not None,
         network=recipe.network.model_dump(mode="json"),
         pixel_size_nm=recipe.pixel_A / 10,
-        normalisation="local beam level, Gaussian of 2.5 nm: I / level - 1",
+        normalisation=NORMALISATION,
         default_threshold=0.5,
         images_seen=seen_before + seen,
         peak_nm=recipe.peak_nm,
@@ -88,7 +89,7 @@ def build_model(
     card._folder = out
     usual = recipe.as_usual()
     if card.counts:  # in steps: tilted counts are what the network then says, and what its errors come from
-        _, tilt = fit_counts(held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0]))
+        tilt = fit_tilt(held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0]))
         tilt_counts(state, tilt)
         card = card.model_copy(update={"sha256": write_weights(state, out)})
         card._folder = out

@@ -12,12 +12,14 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_atomcount.networks.normalise import normalise
+from napari_atomcount.networks.normalise import beam_level, normalise
 from napari_atomcount.physics.recipe import Images, Scene, WaveBank, expose
 from napari_atomcount.training_recipe import TrainingRecipe
 
 #: Columns nearer to each other than this overlap, Å; those of one crystal are at least 0.9 Å apart.
 OVERLAP_A = 0.7
+#: What an amorphous film leaves of the beam.
+FILM_LEVEL = 0.995
 
 
 @dataclass
@@ -46,16 +48,26 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     images = expose(recipe, scenes, rng)
     detected = images.detected if recipe.focal else images.detected[:, None]  # (B, K, Y, X)
     n = detected.shape[-1]
-    # now and then a small field of view, with little vacuum or none: the beam level must not be needed
-    side = t.crop if rng.random() < 0.75 else t.crop * rng.uniform(0.45, 0.8)
+    empty = np.array([len(scene.count) == 0 for scene in scenes])
+    thick = thickness(rng, size, n, empty & (rng.random(size) < 0.6))
+    detected = detected * torch.from_numpy(thick)[:, None]
+    # now and then a small field of view, with little vacuum or none: there the beam level is hard to tell
+    whole = rng.random() < 0.75
+    side = t.crop if whole else t.crop * rng.uniform(0.45, 0.8)
     crop = int(min(side, n)) // recipe.network.stride * recipe.network.stride
     corner = rng.integers(0, n - crop + 1, 2)
-    window = detected[..., corner[0] : corner[0] + crop, corner[1] : corner[1] + crop]
-    empty = np.array([len(scene.count) == 0 for scene in scenes])
-    thick = thickness(rng, size, crop, empty & (rng.random(size) < 0.6))
-    window = window * torch.from_numpy(thick)[:, None]
+    seen = (slice(corner[0], corner[0] + crop), slice(corner[1], corner[1] + crop))
+    window = detected[..., *seen].flatten(0, 1)
     # the network is told the recipe's pixel size even where the true one differs: calibrations do
-    x = normalise(window.flatten(0, 1), recipe.pixel_A).reshape(window.shape)
+    if whole:  # a frame shows more vacuum than the window, mostly more than the simulated cell
+        level = beam_level(detected.flatten(0, 1), None, recipe.pixel_A)[..., *seen]
+        beam = images.detector["dose_e_per_A2"] * images.pixel_A**2 * np.where(empty, 0, FILM_LEVEL)
+        known = torch.from_numpy(beam.astype(np.float32)).repeat_interleave(detected.shape[1])
+        level = torch.maximum(level, known[:, None, None])
+    else:
+        level = beam_level(window, None, recipe.pixel_A)
+    level = level * torch.from_numpy(rng.normal(1, t.level_jitter, (len(level), 1, 1)).astype(np.float32))
+    x = normalise(window, recipe.pixel_A, level=level).reshape(size, -1, crop, crop)
     factor = np.exp(rng.normal(0, t.contrast_jitter, size))
     # images without a particle are stretched as other programs do it: strong contrast is no column
     factor *= np.where(empty, np.exp(rng.uniform(0, np.log(t.empty_stretch), size)), 1)
@@ -64,18 +76,24 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     heat, core, count, offset, label, asked = (
         torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True)
     )
-    return Batch(x, heat, core, count, offset, label, asked, optics_targets(recipe, images))
+    return Batch(x, heat, core, count, offset, label, asked, optics_targets(recipe, images, scenes))
 
 
-def optics_targets(recipe: TrainingRecipe, images: Images) -> Tensor:
-    """The parameters that the network learns to state, (B, parameters): -1…1 over the recipe's own range."""
+def optics_targets(recipe: TrainingRecipe, images: Images, scenes: list[Scene]) -> Tensor:
+    """What the network learns to state of an image, (B, parameters): -1…1 over the recipe's own range.
+
+    Parameters of the optics and the camera, and ``thermal_A``: counts need to know what damps the contrast.
+    """
     columns = []
     for name in recipe.network.optics:
-        drawn = images.optics.get(name, images.detector.get(name))
-        ranges = [r.optics[name] for r in recipe.regimes if name in r.optics]
-        ranges = ranges or [getattr(recipe.detector, name)]
+        if name == "thermal_A":
+            values, ranges = np.array([scene.thermal_A for scene in scenes]), [recipe.thermal_A]
+        else:
+            values = np.asarray(images.optics.get(name, images.detector.get(name)), float)
+            ranges = [r.optics[name] for r in recipe.regimes if name in r.optics]
+            ranges = ranges or [getattr(recipe.detector, name)]
         low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-        columns.append(2 * (np.asarray(drawn) - low) / max(high - low, 1e-9) - 1)
+        columns.append(np.nan_to_num(2 * (values - low) / max(high - low, 1e-9) - 1))
     return torch.from_numpy(np.array(columns, np.float32).reshape(len(columns), len(images.detected)).T)
 
 

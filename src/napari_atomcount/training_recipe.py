@@ -32,6 +32,7 @@ class TrainingSettings(BaseModel):
         2, ge=1, description="thermal snapshots per image, drawn from those of the particle"
     )
     contrast_jitter: float = Field(0.04, description="relative spread of the contrast")
+    level_jitter: float = Field(0.003, ge=0, description="relative spread of the beam level")
     empty_stretch: float = Field(5.0, ge=1, description="largest contrast factor where no particle is")
     target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")

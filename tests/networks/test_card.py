@@ -11,7 +11,7 @@ import pytest
 from napari_atomcount.networks import card as networks_card
 from napari_atomcount.networks.card import LARGEST_WEIGHTS, load_card
 from napari_atomcount.networks.detector import Detector
-from napari_atomcount.networks.domain import check_domain
+from napari_atomcount.networks.domain import EARLIER_NORMALISATION, check_domain
 from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.records.errors import ModelError
 
@@ -205,6 +205,14 @@ class Look:
     strongest_nm: float
     finest_nm: float
     spacings_nm: tuple[float, ...] = (0.2355, 0.2039)
+
+
+def test_a_model_with_the_earlier_normalisation_says_so(tmp_path, write_model):
+    card = load_card(write_model(tmp_path / "m"))
+    assert check_domain(card) == []
+    old = card.model_copy(update={"normalisation": EARLIER_NORMALISATION})
+    (words,) = check_domain(old)
+    assert "trained again" in words
 
 
 def test_what_is_wrong_with_contrast_and_spectrum_is_said(tmp_path, write_model):

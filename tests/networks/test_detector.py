@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from napari_atomcount.networks.card import load_card
 from napari_atomcount.networks.detector import Detector, resample_frame, tiles
-from napari_atomcount.networks.normalise import normalise
 
 
 @pytest.fixture
@@ -80,9 +78,3 @@ def test_broken_pixels_are_not_observed_and_stay_local(detector):
     assert maps.observed[30:, 30:].all()
     assert np.isfinite(maps.column).all()
     np.testing.assert_allclose(maps.column[90:, 90:], clean.column[90:, 90:], atol=0.1)
-
-
-def test_normalisation_removes_an_uneven_beam():
-    y = torch.linspace(0.7, 1.3, 1000)[:, None].expand(1000, 64)
-    flat = normalise((100 * y)[None], 0.2)[0]
-    assert flat[380:-380].abs().max() < 0.01

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from napari_atomcount.networks.card import ModelCard
 
+#: What cards said before the beam level was taken from the vacuum in view.
+EARLIER_NORMALISATION = "local beam level, Gaussian of 2.5 nm: I / level - 1"
 #: A bright-field image is more even than this (standard deviation at 1 nm over the mean).
 LARGEST_UNEVENNESS = 0.35
 
@@ -67,6 +69,11 @@ def check_domain(
     """
     domain = card.domain
     words: list[str] = []
+    if card.normalisation == EARLIER_NORMALISATION:
+        words.append(
+            "The model was trained by an earlier version, which took the beam level from a local mean: its "
+            "counts are not to be trusted until it is trained again."
+        )
     if pixel_size_nm is not None:
         low, high = domain.pixel_size_nm
         for size in sorted(set(pixel_size_nm)):

@@ -1,4 +1,4 @@
-"""Intensity normalisation, the same in training and detection: divide by the local beam level, minus one."""
+"""Intensity normalisation, the same in training and detection: divide by the beam level, minus one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,104 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Width of the neighbourhood whose mean is the beam level, Å. A particle scatters little out of its own area,
-#: so this mean is the beam's, whatever share of vacuum is in view; a standard deviation would not be.
+#: What a model's card says of its images; a network that was trained on other ones counts wrongly.
+NORMALISATION = "beam level from the vacuum in view: I / level - 1"
+
+#: Neighbourhood over which lattice fringes and shot noise average out and a particle does not, Å.
+FINE_SIGMA_A = 6.0
+#: Neighbourhood of the local mean that bounds the beam level, Å.
 LEVEL_SIGMA_A = 25.0
+#: A specimen sends at most this share of the electrons of its neighbourhood out of the image; darker areas
+#: are thick supports, and the level follows them.
+LARGEST_LOSS = 0.2
+#: Weight of a local mean below the vacuum's level beside one above it.
+ASYMMETRY = 0.003
+#: A local mean this share below the level has half of that weight, and deeper ones still less: a thick
+#: support does not tilt the level.
+DEEP = 0.05
+#: Local means within this share of the level belong to the vacuum.
+VACUUM_DEPTH = 0.01
+TURNS = 12
 
 
-def beam_level(
-    images: Tensor, valid: Tensor | None, pixel_A: float, sigma_A: float = LEVEL_SIGMA_A
-) -> Tensor:
-    """Gaussian-weighted local mean of the valid pixels.
+def blurred(pair: Tensor, sigma: float) -> Tensor:
+    """Gaussian-weighted mean of what was observed.
+
+    Parameters
+    ----------
+    pair : torch.Tensor, shape (B, 2, y, x)
+        Observed intensity, and the share of each point that was observed.
+    sigma : float
+        Width, points.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, y, x)
+        Zero where nothing observed is near.
+    """
+    reach = int(3 * sigma) + 1
+    line = torch.exp(-(torch.arange(-reach, reach + 1, device=pair.device) ** 2) / (2 * sigma**2))
+    line = (line / line.sum()).to(pair.dtype)
+    flat = pair.reshape(-1, 1, *pair.shape[-2:])
+    flat = F.conv2d(flat, line.view(1, 1, -1, 1), padding=(reach, 0))
+    flat = F.conv2d(flat, line.view(1, 1, 1, -1), padding=(0, reach))
+    top, bottom = flat.reshape(pair.shape).unbind(1)
+    return top / bottom.clamp(min=1e-6)
+
+
+def vacuum_level(mean: Tensor, weight: Tensor) -> Tensor:
+    """The smooth level that the brightest areas lie on: vacuum is brighter than any specimen.
+
+    A plane, bent down towards the border where the illumination is (a beam is brightest in its middle, while
+    a particle in the middle bends the means up), fitted to local means by asymmetric least squares (Newey and
+    Powell, Econometrica 55 (1987) 819). Without vacuum in view it is the level of the thinnest specimen.
+
+    Parameters
+    ----------
+    mean : torch.Tensor, shape (B, y, x)
+        Local means.
+    weight : torch.Tensor, shape (B, y, x)
+        0 where nothing was observed.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, y, x)
+    """
+    height, width = mean.shape[-2:]
+    longest = max(height, width, 2) - 1
+    y = (2 * torch.arange(height, device=mean.device) - height + 1) / longest
+    x = (2 * torch.arange(width, device=mean.device) - width + 1) / longest
+    y, x = (part.flatten() for part in torch.meshgrid(y, x, indexing="ij"))
+    terms = torch.stack([torch.ones_like(y), y, x, y**2 + x**2], 1).to(mean.dtype)
+    scale = mean.flatten(1).amax(1, keepdim=True).clamp(min=1e-6)
+    value, seen = (mean / scale[..., None]).flatten(1), weight.flatten(1)
+
+    def surface(terms: Tensor) -> tuple[Tensor, Tensor]:
+        level = value.quantile(0.95, dim=1, keepdim=True).expand_as(value)
+        for turn in range(TURNS):
+            depth = 1 - value / level
+            below = ASYMMETRY / (1 + (depth / DEEP) ** 2)
+            if turn == TURNS - 1:
+                below = torch.where(depth < VACUUM_DEPTH, 1.0, 1e-2 * below)
+            share = seen * torch.where(depth < 0, 1.0, below)
+            normal = torch.einsum("bp,pi,pj->bij", share, terms, terms)
+            normal = normal + 1e-6 * torch.eye(terms.shape[1]).to(terms)
+            right = torch.einsum("bp,pi,bp->bi", share, terms, value)
+            found: Tensor = torch.linalg.solve(normal, right[..., None])[..., 0]
+            level = (found @ terms.T).clamp(min=1e-3)
+        return level, found
+
+    level, found = surface(terms)
+    level = torch.where(found[:, 3:] < 0, level, surface(terms[:, :3])[0])
+    return level.reshape(mean.shape) * scale[..., None]
+
+
+def beam_level(images: Tensor, valid: Tensor | None, pixel_A: float) -> Tensor:
+    """Intensity that the beam has without the specimen, from the vacuum in view.
+
+    A specimen scatters electrons out of the image: a local mean reads 5 to 20 % low on a particle, and counts
+    read low with it. Where no vacuum is in view this is the level of the thinnest part. It is held between
+    the local mean and what a specimen of :data:`LARGEST_LOSS` leaves of it.
 
     Parameters
     ----------
@@ -24,35 +113,30 @@ def beam_level(
         1 where a pixel counts, 0 where it does not.
     pixel_A : float
         Pixel size, Å.
-    sigma_A : float
-        Width of the neighbourhood, Å.
 
     Returns
     -------
     torch.Tensor, shape (B, Y, X)
-        Local mean; never zero where anything valid is near.
+        Level; never zero where anything valid is near.
     """
-    step = max(1, round(sigma_A / pixel_A / 6))  # a wide Gaussian needs no finer grid
     shape = images.shape[-2:]
+    step = max(1, round(FINE_SIGMA_A / pixel_A / 6))  # a Gaussian needs no finer grid
     weight = torch.ones_like(images) if valid is None else valid.to(images.dtype)
-    pair = torch.stack([images * weight, weight], 1)
-    pad = [-n % step for n in shape]
-    pair = F.avg_pool2d(F.pad(pair, (0, pad[1], 0, pad[0])), step)
-    sigma = sigma_A / (pixel_A * step)
-    reach = int(3 * sigma) + 1
-    line = torch.exp(-(torch.arange(-reach, reach + 1, device=images.device) ** 2) / (2 * sigma**2))
-    line = (line / line.sum()).to(images.dtype)
-    flat = pair.reshape(-1, 1, *pair.shape[-2:])
-    flat = F.conv2d(flat, line.view(1, 1, -1, 1), padding=(reach, 0))
-    flat = F.conv2d(flat, line.view(1, 1, 1, -1), padding=(0, reach))
-    top, bottom = flat.reshape(pair.shape).unbind(1)
-    level = top / bottom.clamp(min=1e-6)
+    pad = (0, -shape[1] % step, 0, -shape[0] % step)
+    pair = F.avg_pool2d(F.pad(torch.stack([images * weight, weight], 1), pad), step)
+    points = pixel_A * step
+    level = vacuum_level(blurred(pair, FINE_SIGMA_A / points), pair[:, 1]).clamp(min=1e-6)
+    # what the neighbourhood has of it, with the unevenness of the illumination already taken out
+    share = blurred(torch.stack([pair[:, 0] / level, pair[:, 1]], 1), LEVEL_SIGMA_A / points)
+    level = level * torch.maximum(share, (share / (1 - LARGEST_LOSS)).clamp(max=1))
     level = F.interpolate(level[:, None], scale_factor=step, mode="bilinear", align_corners=False)[:, 0]
     return level[..., : shape[0], : shape[1]]
 
 
-def normalise(images: Tensor, pixel_A: float, valid: Tensor | None = None) -> Tensor:
-    """Contrast relative to the local beam level: I / level - 1; zero where not valid.
+def normalise(
+    images: Tensor, pixel_A: float, valid: Tensor | None = None, level: Tensor | None = None
+) -> Tensor:
+    """Contrast relative to the beam level: I / level - 1; zero where not valid.
 
     Parameters
     ----------
@@ -62,7 +146,9 @@ def normalise(images: Tensor, pixel_A: float, valid: Tensor | None = None) -> Te
         Pixel size, Å.
     valid : torch.Tensor, shape (B, Y, X), optional
         1 where a pixel counts.
+    level : torch.Tensor, shape (B, Y, X), optional
+        Beam level, where it is known from a larger field than the images show.
     """
-    level = beam_level(images, valid, pixel_A)
+    level = beam_level(images, valid, pixel_A) if level is None else level
     contrast = images / level.clamp(min=1e-6) - 1
     return contrast if valid is None else contrast * valid.to(contrast.dtype)

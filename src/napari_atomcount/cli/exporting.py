@@ -35,9 +35,7 @@ def export(
     frame: Annotated[
         int | None, typer.Option(min=0, help="Of --what frame. [default: the one with most columns]")
     ] = None,
-    site: Annotated[
-        int | None, typer.Option(min=0, help="Of --what trace. [default: the liveliest]")
-    ] = None,
+    site: Annotated[int | None, typer.Option(min=0, help="Of --what trace. [default: the liveliest]")] = None,
     line: Annotated[
         str | None,
         typer.Option(metavar="Y0,X0:Y1,X1[:…]", help="Of --what kymograph: along a facet, px of frame 0."),

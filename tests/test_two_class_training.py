@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
+from napari_atomcount.calibrating import Peaks, compare, fit_calibration
 from napari_atomcount.cli.simulating import write_simulation
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.io.tables import read_analysis, write_analysis
-from napari_atomcount.calibrating import Peaks, compare, fit_calibration
 from napari_atomcount.model_building import build_model
 from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig

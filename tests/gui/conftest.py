@@ -145,7 +145,8 @@ class Desk:
         """Let the detector stand still after so many frames, until go_on."""
         while self.permits.acquire(blocking=False):
             pass
-        self.permits.release(frames)
+        if frames:
+            self.permits.release(frames)
 
     def go_on(self) -> None:
         """Let the detector run as many frames as it likes."""

@@ -16,8 +16,6 @@ __all__ = ["BENCHMARKS", "BenchmarkRun", "run"]
 
 #: What can be asked for beside models.
 BENCHMARKS = ("dynamics", "strain", "speed", "all")
-#: The model that ``dynamics`` and ``speed`` use when none is named.
-DEFAULT_MODEL = "fcc-110-hrtem"
 #: Length of the long movie of a quick run, frames.
 QUICK_FRAMES = 120
 
@@ -62,7 +60,7 @@ def run(
     InputError
         For a name that is neither a benchmark nor a model, before anything is run.
     """
-    from napari_atomcount.networks.card import bundled_models, load_card
+    from napari_atomcount.networks.card import DEFAULT_MODEL, bundled_models, load_card
 
     if not names:
         raise InputError(f"Name a model or one of {', '.join(BENCHMARKS)}.")

@@ -32,6 +32,7 @@ from napari_atomcount.gui.time_section import TimeSection
 from napari_atomcount.gui.trace_plot import TracePanel
 from napari_atomcount.gui.view_control import ViewControl
 from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, disconnect_all, movie_of
+from napari_atomcount.networks.card import DEFAULT_MODEL
 from napari_atomcount.records.calibration import Calibration
 
 TRACE_DOCK = "Atom Count: trace"
@@ -186,10 +187,11 @@ class AtomCountDock(QWidget):
         self.link.slider_moved.connect(session.comparison.refresh)
 
     def take_up_cards(self) -> None:
-        """List the models that are there and choose the first."""
+        """List the models that are there and choose the usual one, or else the first."""
         cards = self.model.list_cards()
         self.network.show_cards(cards)
-        self.model.set_card(cards[0] if cards else None)
+        usual = (card for card in cards if card.name == DEFAULT_MODEL)
+        self.model.set_card(next(usual, cards[0] if cards else None))
 
     def _take_up_movie(self) -> None:
         layers = self.link.movie_layers()

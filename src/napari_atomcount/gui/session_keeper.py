@@ -55,7 +55,10 @@ class SessionKeeper(SessionOpener):
                 model.show_run(run.snapshot())
             elif session.run:
                 name = "?" if session.run_step is None else session.run_step.value["model"].get("name")
-                self.failed.emit(f"The session's run was made by the model {name}, which is not here.")
+                self.failed.emit(
+                    f"The session's run was made by the model {name} with weights that are not here: its "
+                    "columns cannot be shown. Run again; the corrections are kept."
+                )
         finally:
             self._applying = False
         self.opened.emit()

@@ -176,6 +176,10 @@ class ModelCard(BaseModel):
         return self._folder / "weights.safetensors"
 
 
+#: The model for who does not say which.
+DEFAULT_MODEL = "fcc-110-hrtem"
+
+
 def user_models() -> Path:
     """Folder of the user's own models."""
     return Path(platformdirs.user_data_dir("napari-atomcount", appauthor=False)) / "models"

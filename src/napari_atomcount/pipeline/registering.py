@@ -49,8 +49,8 @@ def measure_drift(
             )
         if abs(grown) > UNSEEN_GROWTH:
             warnings.append(
-                f"the specimen seems to {'grow' if grown > 0 else 'shrink'} by {100 * abs(grown):.1f} % in the "
-                "image during the movie: follow it with --scale (in section 4 of the dock: follow scale)"
+                f"the specimen seems to {'grow' if grown > 0 else 'shrink'} by {100 * abs(grown):.1f} % in "
+                "the image during the movie: follow it with --scale (in section 4 of the dock: follow scale)"
             )
     unsure = frames[(confidence < UNSURE_DRIFT) & store.observed]
     if len(unsure):

@@ -88,9 +88,7 @@ class TableSpool:
 def _column(file: pq.ParquetFile, name: str) -> pd.Series:
     """One column of a file, in one piece."""
     column = file.read(columns=[name]).column(0).combine_chunks()
-    series: pd.Series = column.to_pandas(
-        types_mapper=lambda kind: LISTS if pa.types.is_list(kind) else None
-    )
+    series: pd.Series = column.to_pandas(types_mapper=lambda kind: LISTS if pa.types.is_list(kind) else None)
     return series
 
 

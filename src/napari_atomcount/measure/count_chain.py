@@ -19,10 +19,12 @@ import numpy.typing as npt
 
 from napari_atomcount.measure import markov
 from napari_atomcount.measure.counts import count_noise, count_offsets
+from napari_atomcount.measure.threads import in_threads
 
 Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+_Block = tuple[Single, Bools, slice]  # of sites
 
 REACH = 4  # atoms more or fewer than a site usually has
 STEPS = np.arange(-REACH, REACH + 1)
@@ -129,7 +131,7 @@ def learn_counts(
     bare = CountModel(noise, offset, belief, pools if len(pools) else np.zeros(1, np.int64), LEAST_PENALTY)
     if n_sites == 0 or n_frames < FEWEST_FRAMES or not np.isfinite(x).any():
         return _none(replace(bare, penalty=NO_CHANGE), x.shape)
-    evidence = np.concatenate([_evidence(bare, part, here) for part, here, _ in _blocks(x, occupied)])
+    evidence = np.concatenate(in_threads(lambda b: _evidence(bare, b[0], b[1]), _blocks(x, occupied)))
     by_rate = np.logaddexp.reduce(evidence, axis=1)
     heard = np.isfinite(x).sum(axis=0) >= FEWEST_FRAMES
     log_rate = np.log(_learn_rates(by_rate[heard], pool[heard], len(pools)))
@@ -154,7 +156,7 @@ def decode_counts(
     pool = np.abs(np.asarray(coordination)[:, None] - model.pools).argmin(axis=1)
     if x.shape[1] == 0 or len(x) < FEWEST_FRAMES:
         return _none(model, x.shape)
-    evidence = np.concatenate([_evidence(model, part, here) for part, here, _ in _blocks(x, occupied)])
+    evidence = np.concatenate(in_threads(lambda b: _evidence(model, b[0], b[1]), _blocks(x, occupied)))
     found = _posterior(model, x, occupied, pool, evidence)
     step = _paths(found, x, occupied, model, model.penalty)
     return Counts(step.astype(np.int8), found.gain, found.lose, model)
@@ -176,7 +178,7 @@ class _Posterior:
     rate: Ints
 
 
-def _blocks(x: Single, occupied: Bools) -> Iterator[tuple[Single, Bools, slice]]:
+def _blocks(x: Single, occupied: Bools) -> Iterator[_Block]:
     for start in range(0, x.shape[1], SITES_AT_ONCE):
         s = slice(start, start + SITES_AT_ONCE)
         yield x[:, s], occupied[:, s], s
@@ -203,6 +205,14 @@ def _restarts(occupied: Bools) -> Bools:
     return np.asarray(occupied & ~np.vstack([np.zeros((1, occupied.shape[1]), bool), occupied[:-1]]))
 
 
+def _largest(x: Single) -> Single:
+    """Maximum over a short last axis, which is kept; numpy's own reduction is slow over so few."""
+    out = x[..., 0].copy()
+    for k in range(1, x.shape[-1]):
+        np.maximum(out, x[..., k], out=out)
+    return out[..., None]
+
+
 def _likelihood(
     model: CountModel,
     x: Single,
@@ -218,7 +228,7 @@ def _likelihood(
     value = np.where(known, x, 0).reshape(len(x), *shape[1:2], *[1] * (level.ndim - 1), 1)
     z = np.abs(value - mean.astype(np.float32)) * (np.float32(np.pi / 2) / sigma)
     log = -z - np.log1p(np.exp(-2 * z)) - np.log(sigma)
-    best = log.max(axis=-1, keepdims=True)
+    best = _largest(log)
     log = np.maximum(log - best, -MOST_OF_ONE_FRAME)
     log[..., :] = np.where(mean < 0.4, np.float32(-20), log)  # fewer than one atom is none
     out = np.asarray(np.exp(log + best), dtype=np.float32)
@@ -244,6 +254,7 @@ def _evidence(model: CountModel, x: Single, occupied: Bools) -> npt.NDArray[np.f
     belief = np.log(np.tile(GAIN_BELIEF, len(LEVELS)) / len(LEVELS))
     move = _transitions().astype(np.float32)
     start = _start()
+    ones = np.ones(len(STEPS), np.float32)
     begins = _restarts(occupied)
     message = np.broadcast_to(start, (len(RATES), n, level.shape[1], len(STEPS))).copy()
     total = np.zeros((len(RATES), n, level.shape[1]))
@@ -256,7 +267,7 @@ def _evidence(model: CountModel, x: Single, occupied: Bools) -> npt.NDArray[np.f
                 message = np.matmul(flat, move).reshape(message.shape)
             message[:, begins[t]] = start
             message *= like[k]
-            norm = message.sum(axis=-1)
+            norm = np.matmul(message, ones)  # a sum over so few is slow
             message /= norm[..., None]
             total += np.log(norm)
     return np.asarray(np.moveaxis(total, 0, -1) + belief[None, :, None])
@@ -303,8 +314,12 @@ def _posterior(
     both, rate = np.divmod(best, n_rates)
     level, scale = np.divmod(both, len(GAINS))
     gain, lose = np.zeros(x.shape, np.float32), np.zeros(x.shape, np.float32)
-    for part, here, s in _blocks(x, occupied):
+
+    def changes(block: _Block) -> None:
+        part, here, s = block
         gain[:, s], lose[:, s] = _changes(model, part, here, level[s], scale[s], rate[s], weight[s])
+
+    in_threads(changes, _blocks(x, occupied))
     return _Posterior(gain, lose, level[:, 0], scale[:, 0], rate[:, 0])
 
 
@@ -316,6 +331,7 @@ def _changes(
     like = _likelihood(model, clean, median, LEVELS[level], GAINS[scale])
     move = _transitions().astype(np.float32)[rate]  # (n, M, W, W)
     start, begins = _start(), _restarts(occupied)
+    ones = np.ones(len(STEPS), np.float32)
     frames = len(x)
     ahead = np.empty_like(like)
     message = np.broadcast_to(start, like.shape[1:]).copy()
@@ -324,21 +340,26 @@ def _changes(
             message = np.matmul(message[..., None, :], move)[..., 0, :]
         message[begins[t]] = start
         message = message * like[t]
-        message /= message.sum(axis=-1, keepdims=True)
+        message /= np.matmul(message, ones)[..., None]
         ahead[t] = message
-    up = np.triu(np.ones((len(STEPS), len(STEPS)), np.float32), 1)
-    gain, lose = np.zeros(x.shape, np.float32), np.zeros(x.shape, np.float32)
+    after = np.empty_like(like)  # what the data from this frame on say of its step
     behind = np.ones_like(message)
     for t in range(frames - 1, 0, -1):
-        after = like[t] * behind
-        joint = ahead[t - 1][..., :, None] * move * after[..., None, :]
-        norm = joint.sum(axis=(-1, -2))
-        inside = ~begins[t] & occupied[t]
-        gain[t] = np.where(inside, ((joint * up).sum(axis=(-1, -2)) / norm * weight).sum(axis=-1), 0)
-        lose[t] = np.where(inside, ((joint * up.T).sum(axis=(-1, -2)) / norm * weight).sum(axis=-1), 0)
-        behind = np.matmul(move, after[..., None])[..., 0]
+        after[t] = like[t] * behind
+        behind = np.matmul(move, after[t][..., None])[..., 0]
         behind[begins[t]] = 1.0
-        behind /= behind.max(axis=-1, keepdims=True)
+        behind /= _largest(behind)
+
+    def joint(moves: Single) -> Single:
+        """Sum over the steps before and after of p(before, after) of these moves, (T - 1, n, M)."""
+        reached = np.matmul(np.moveaxis(ahead[:-1], 0, -2), moves)  # (n, M, T - 1, W)
+        return np.asarray(np.einsum("nmtw,tnmw->tnm", reached, after[1:]))
+
+    norm = joint(move)
+    inside = ~begins[1:] & occupied[1:]
+    gain, lose = np.zeros(x.shape, np.float32), np.zeros(x.shape, np.float32)
+    for out, side in ((gain, np.triu(move, 1)), (lose, np.tril(move, -1))):
+        out[1:] = np.where(inside, (joint(side) / norm * weight).sum(axis=-1), 0)
     return gain, lose
 
 

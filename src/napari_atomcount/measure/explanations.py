@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from napari_atomcount.measure import emission, markov
 from napari_atomcount.measure.emission import LEVELS, Emission
+from napari_atomcount.measure.threads import in_threads
 
 Single = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -129,7 +130,8 @@ def evidence_of(
     """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
     tables = model.emission
     odds_table, empty_table = tables.odds, tables.log_empty
-    for start in range(0, logit.shape[1], SITES_AT_ONCE):
+
+    def block(start: int) -> tuple[slice, Single]:
         sites = slice(start, start + SITES_AT_ONCE)
         codes = emission.encode(logit[:, sites] - model.offset[:, None])
         odds = odds_table[codes]
@@ -142,7 +144,9 @@ def evidence_of(
         cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
         histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
         if_empty = histogram.astype(np.float32) @ empty_table
-        yield sites, changing + if_empty[:, :, None]
+        return sites, changing + if_empty[:, :, None]
+
+    yield from in_threads(block, range(0, logit.shape[1], SITES_AT_ONCE))
 
 
 def learn_weights(

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 Doubles = npt.NDArray[np.float64]
 MOST_CELLS = 1 << 26
+MANY_POINTS = 20_000  # worth a second thread
 
 
 def nearest(places: Doubles, points: Doubles, reach: float = np.inf) -> tuple[Doubles, npt.NDArray[np.int64]]:
@@ -32,7 +33,8 @@ def nearest(places: Doubles, points: Doubles, reach: float = np.inf) -> tuple[Do
     """
     if not len(places) or not len(points):
         return np.full(len(points), np.inf), np.full(len(points), len(places), np.int64)
-    distance, index = cKDTree(places).query(points, distance_upper_bound=reach)
+    threads = -1 if len(points) > MANY_POINTS else 1
+    distance, index = cKDTree(places).query(points, distance_upper_bound=reach, workers=threads)
     return np.asarray(distance, dtype=np.float64), np.asarray(index, dtype=np.int64)
 
 

@@ -150,7 +150,7 @@ class Recipe(BaseModel):
                 count = stored["count"]
                 label = stored["label"] if "label" in stored else np.zeros_like(count)
                 place = stored["y_A"], stored["x_A"]
-                return Particle(stored["waves"], *place, count, label, self.thermal(index))
+                return Particle(stored["waves"], *place, count, label, thermal_A=self.thermal(index))
         specimen = self.specimen(index)
         rng = self.stream(2, index)
         sigma = float(self.thermal_A.draw(rng, 1)[0])
@@ -158,8 +158,8 @@ class Recipe(BaseModel):
             [exit_wave(specimen.displaced(sigma, rng).atoms, self.multislice) for _ in range(self.snapshots)]
         )
         truth = specimen.columns()
-        columns = (truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label"))
-        particle = Particle(waves, *columns, sigma)
+        y, x, count, label = (truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label"))
+        particle = Particle(waves, y, x, count, label, thermal_A=sigma)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp.npz")

@@ -37,10 +37,9 @@ def chain_of(odds):
 
 
 def test_evidence_is_the_sum_over_all_paths(odds):
-    given = [np.float32([v]) for v in (APPEAR, VANISH, START)]
-    assert markov.log_evidence(odds[:, None], *given)[0] == pytest.approx(
-        np.log(path_weights(odds)[1].sum()), abs=1e-4
-    )
+    codes = np.arange(FRAMES)[:, None]
+    found = markov.log_evidence(codes, odds[:, None], [APPEAR], [VANISH], [START])
+    assert found[0, 0, 0] == pytest.approx(np.log(path_weights(odds)[1].sum()), abs=1e-4)
 
 
 def test_posterior_is_the_average_over_all_paths(odds):
@@ -76,6 +75,17 @@ def test_drawn_paths_have_the_posterior_mean(odds):
     assert drawn.mean() == pytest.approx(float(chain.occupied[observed[:, 0], 0].mean()), abs=0.01)
 
 
+def test_what_is_drawn_for_a_site_does_not_depend_on_the_others(odds):
+    one = np.ones((3, 1), np.float32)
+    many = np.stack([odds, odds[::-1], odds], axis=1)[:, :, None]
+    chain = markov.posterior(many, one * APPEAR, one * VANISH, one * START, one)
+    seen = np.ones((FRAMES, 3), bool)
+    whole = markov.sample_paths(chain, seen, 50, np.random.default_rng(0))
+    some = markov.sample_paths(chain.of_sites(np.array([1])), seen[:, :1], 50, np.random.default_rng(0))
+    for both, alone in zip(whole, some, strict=True):
+        np.testing.assert_array_equal(both[:, 1:2], alone)
+
+
 def test_weights_average_explanations():
     odds = np.full((3, 1, 2), 1.0, np.float32)
     start = np.float32([[0.9, 0.1]])
@@ -101,6 +111,7 @@ def test_strong_evidence_does_not_overflow():
     one = np.ones((1, 1), np.float32)
     chain = markov.posterior(odds, one * 2e-4, one * 2e-4, one * 0.5, one)
     assert np.isfinite(chain.occupied).all()
-    assert np.isfinite(markov.log_evidence(odds, one * 2e-4, one * 2e-4, one * 0.5)).all()
+    codes = np.repeat([[0], [1]], 500, axis=0)
+    assert np.isfinite(markov.log_evidence(codes, odds[[0, -1], :, 0], [2e-4], [2e-4], [0.5])).all()
     assert chain.occupied[499, 0] > 0.99
     assert chain.occupied[500, 0] < 0.01

@@ -192,14 +192,12 @@ def usual_counts(
     """
     n_sites, n_counts = step.shape[1], seen.p.shape[1]
     reach = int(np.abs(step).max(initial=0))
-    total = np.zeros((n_sites, n_counts + 2 * reach))
     here = occupied[seen.row, seen.site]
     p, row, site = seen.p[here], seen.row[here], seen.site[here]
-    steps = step[row, site]
-    for d in range(-reach, reach + 1):
-        mine = steps == d
-        if mine.any():
-            np.add.at(total[:, reach - d : reach - d + n_counts], site[mine], p[mine])
+    width = n_counts + 2 * reach
+    first = site * width + reach - step[row, site]
+    cell = (first[:, None] + np.arange(n_counts)).ravel()
+    total = np.bincount(cell, p.ravel(), minlength=n_sites * width).reshape(n_sites, width)
     inner = total[:, reach : reach + n_counts]
     number = np.bincount(site, minlength=n_sites)
     weight = np.bincount(site, p @ np.arange(1.0, n_counts + 1), minlength=n_sites)

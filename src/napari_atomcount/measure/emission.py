@@ -16,6 +16,7 @@ LEVELS = np.linspace(-9.0, 9.0, 13)
 SMALLEST_STEP = 3.0  # between the levels of an empty and an occupied site
 CODES = 256
 CODE_LOGITS = np.linspace(-LARGEST_LOGIT, LARGEST_LOGIT, CODES)
+NOT_SEEN = CODES  # the code of a frame that was not observed
 # Nats that one frame may say for or against a column; now and then a frame is wrong for reasons that no
 # model of noise knows.
 MOST_OF_ONE_FRAME = 10.0
@@ -37,9 +38,10 @@ class Emission:
         Standard deviation of the logit at each of the `LEVELS`, from frame to frame.
     empty, occupied : ndarray of int, shape (P,)
         The pairs of levels that are considered, as indices into `LEVELS`.
-    log_empty : ndarray, shape (CODES, P)
-        Log density of each code at an empty site: a hyperbolic secant, whose tails are exponential.
-    odds : ndarray, shape (CODES, P)
+    log_empty : ndarray, shape (CODES + 1, P)
+        Log density of each code at an empty site: a hyperbolic secant, whose tails are exponential; the last
+        row, of `NOT_SEEN`, says nothing, here and in `odds`.
+    odds : ndarray, shape (CODES + 1, P)
         p(code | occupied) / p(code | empty), bounded, and never falling as the logit rises.
     """
 
@@ -59,8 +61,9 @@ class Emission:
         # A frame's word is bounded from both sides alike: neither state can lose by more than the bound.
         log_empty = np.maximum(density[:, below], density[:, above] - MOST_OF_ONE_FRAME)
         log_odds = np.clip(_rising(density, below, above), -MOST_OF_ONE_FRAME, MOST_OF_ONE_FRAME)
-        odds = np.exp(log_odds).astype(np.float32)
-        return cls(sigma.astype(np.float32), below, above, log_empty.astype(np.float32), odds)
+        for_empty, for_odds = (np.pad(a, ((0, 1), (0, 0))) for a in (log_empty, log_odds))
+        tables = for_empty.astype(np.float32), np.exp(for_odds).astype(np.float32)
+        return cls(sigma.astype(np.float32), below, above, *tables)
 
 
 def _rising(
@@ -78,12 +81,12 @@ def _rising(
     return np.where(rows >= middle, upper, lower)
 
 
-def encode(logit: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """Round logits (any shape, finite) to codes, indices into `CODE_LOGITS`."""
+def encode(logit: npt.NDArray[np.floating], seen: Bools) -> npt.NDArray[np.uint16]:
+    """Round logits (any shape, finite) to codes, indices into `CODE_LOGITS`, or `NOT_SEEN`."""
     scaled = (np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT) + LARGEST_LOGIT) * (
         (CODES - 1) / (2 * LARGEST_LOGIT)
     )
-    return np.asarray(np.rint(scaled), dtype=np.uint8)
+    return np.where(seen, np.rint(scaled), NOT_SEEN).astype(np.uint16)
 
 
 def frame_offsets(logit: Single, observed: Bools) -> Single:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,27 +125,30 @@ def log_weight_of(weight: npt.NDArray[np.float64]) -> Single:
 
 def evidence_of(
     model: OccupancyModel, logit: Single, seen: Bools, known: npt.NDArray[np.int8] | None
-) -> Iterator[tuple[slice, Single]]:
-    """Log evidence of every grid point, in blocks of sites: (sites, (n, P, R)), up to a constant per site."""
+) -> Single:
+    """Log evidence of every grid point at every site, (S, P, R), up to a constant per site."""
+    codes = emission.encode(logit - model.offset[:, None], seen)
     tables = model.emission
-    odds_table, empty_table = tables.odds, tables.log_empty
 
-    def block(start: int) -> tuple[slice, Single]:
-        sites = slice(start, start + SITES_AT_ONCE)
-        codes = emission.encode(logit[:, sites] - model.offset[:, None])
-        odds = odds_table[codes]
-        odds[~seen[:, sites]] = 1.0
-        changing = markov.log_evidence(odds[..., None], RATES[:, 0], RATES[:, 1], START)
-        if known is not None:  # a site of which a person spoke is not one of which nothing can be known
-            spoken = (known[:, sites] >= 0).any(axis=0)
-            changing[np.ix_(spoken, np.arange(changing.shape[1]), KIND == WAVERING)] = IMPOSSIBLE
-        n = codes.shape[1]
-        cell = (np.arange(n) * emission.CODES + codes)[seen[:, sites]]
-        histogram = np.bincount(cell, minlength=n * emission.CODES).reshape(n, emission.CODES)
-        if_empty = histogram.astype(np.float32) @ empty_table
-        return sites, changing + if_empty[:, :, None]
+    def block(sites: slice) -> Single:
+        mine = codes[:, sites]
+        changing = markov.log_evidence(mine, tables.odds, RATES[:, 0], RATES[:, 1], START)
+        rows = len(tables.log_empty)
+        cell = np.arange(mine.shape[1]) * rows + mine
+        histogram = np.bincount(cell.ravel(), minlength=mine.shape[1] * rows).reshape(-1, rows)
+        return np.asarray(changing + (histogram.astype(np.float32) @ tables.log_empty)[:, :, None])
 
-    yield from in_threads(block, range(0, logit.shape[1], SITES_AT_ONCE))
+    none = np.zeros((0, len(model.log_pair), len(RATES)), np.float32)
+    out = np.concatenate([none, *in_threads(block, blocks(codes.shape[1]))])
+    if known is not None:  # a site of which a person spoke is not one of which nothing can be known
+        spoken = (known >= 0).any(axis=0)
+        out[np.ix_(spoken, np.arange(out.shape[1]), KIND == WAVERING)] += IMPOSSIBLE
+    return out
+
+
+def blocks(n_sites: int) -> list[slice]:
+    """Sites that are decoded at once."""
+    return [slice(start, start + SITES_AT_ONCE) for start in range(0, n_sites, SITES_AT_ONCE)]
 
 
 def learn_weights(
@@ -206,32 +208,24 @@ def posterior_of(
     share = np.take_along_axis(flat, best, axis=1)
     share = share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
     pair, rate = np.divmod(best, len(RATES))
-    table = model.emission.odds
-    parts: list[markov.Posterior] = []
-    for start in range(0, n_sites, SITES_AT_ONCE):
-        s = slice(start, start + SITES_AT_ONCE)
-        codes = emission.encode(logit[:, s] - model.offset[:, None])
-        odds = table[codes[:, :, None], pair[None, s]]
+    codes = emission.encode(logit - model.offset[:, None], seen)
+
+    def block(s: slice) -> markov.Posterior:
+        odds = model.emission.odds[codes[:, s, None], pair[None, s]]
         rates, start_at = RATES[rate[s]], START[rate[s]]
         wavers = KIND[rate[s]] == WAVERING
         odds[:, wavers] = 1.0  # which of its two answers the network gives there says nothing of the site
         rates = np.where(wavers[..., None], RATES[OCCUPIED], rates)
-        odds[~seen[:, s]] = 1.0
         if known is not None:  # a person's word holds for its frame; levels and rates stay the network's
             odds[known[:, s] == 0] = np.exp(-markov.LARGEST_LOG_ODDS)
             odds[known[:, s] == 1] = np.exp(markov.LARGEST_LOG_ODDS)
         start_at = np.where(wavers, _occupied_while_wavering(model.emission, pair[s], start_at), start_at)
-        parts.append(markov.posterior(odds, rates[..., 0], rates[..., 1], start_at, share[s]))
+        return markov.posterior(odds, rates[..., 0], rates[..., 1], start_at, share[s])
+
     none = np.zeros((n_frames, 0), np.float32)
-    return (
-        markov.Posterior(
-            *(
-                np.hstack([none] + [getattr(p, name) for p in parts])
-                for name in ("occupied", "appear", "vanish")
-            )
-        ),
-        weights,
-    )
+    return markov.side_by_side(
+        [markov.Posterior(none, none, none), *in_threads(block, blocks(n_sites))]
+    ), weights
 
 
 def _occupied_while_wavering(tables: Emission, pair: npt.NDArray[np.intp], share: Single) -> Single:

@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomcount.measure.compiled import compiled
+
 Floats = npt.NDArray[np.floating]
 Single = npt.NDArray[np.float32]
-LARGEST_LOG_ODDS = 20.0  # of one frame: float32 holds a product of four such odds
+Doubles = npt.NDArray[np.float64]
+LARGEST_LOG_ODDS = 20.0  # of one frame
+FRAMES_BETWEEN_LOGS = 32  # float64 holds a product of so many such odds
 
 
-def log_evidence(odds: Single, appear: Single, vanish: Single, start: Single) -> Single:
+def log_evidence(
+    codes: npt.NDArray[np.integer], odds: Floats, appear: Floats, vanish: Floats, start: Floats
+) -> Single:
     """Log of p(data | chain) / p(data | always empty), by the forward recursion.
 
     Parameters
     ----------
-    odds : ndarray, shape (T, ...)
-        p(x_t | occupied) / p(x_t | empty); 1 where a frame was not observed.
-    appear, vanish : ndarray, broadcastable to ``odds[0]``
+    codes : ndarray of int, shape (T, S)
+        What was seen at each site in each frame: a row of `odds`.
+    odds : ndarray, shape (C, P)
+        p(code | occupied) / p(code | empty) under each of P explanations.
+    appear, vanish : ndarray, shape (R,)
         Probability per frame of empty -> occupied and of occupied -> empty.
-    start : ndarray, broadcastable
+    start : ndarray, shape (R,)
         Probability of being occupied in the first frame.
 
     Returns
     -------
-    ndarray
-        Shape of the broadcast of all but the first axis.
+    ndarray, shape (S, P, R)
+        Of every site, for each explanation and each chain.
 
     Notes
     -----
-    Rabiner 1989, Proc. IEEE 77, 257, eqs. 19-20, with the scaling of section V.A. In a chain of two states
-    one number (the probability of being occupied) carries the whole message.
+    Rabiner 1989, Proc. IEEE 77, 257, eqs. 19-20, with the scaling of section V.A.
     """
-    keep = np.float32(1.0) - appear - vanish
-    occupied = np.broadcast_to(start, np.broadcast_shapes(odds.shape[1:], keep.shape, start.shape)).copy()
-    total = np.zeros_like(occupied)
-    product = np.ones_like(occupied)
-    for t in range(len(odds)):
-        joint = occupied * odds[t]
-        norm = joint + np.float32(1.0) - occupied
-        product *= norm
-        joint /= norm
-        joint *= keep
-        joint += appear
-        occupied = joint
-        if t % 4 == 3:  # a logarithm each frame would cost as much as the recursion
-            total += np.log(product)
-            product[...] = 1.0
-    return np.asarray(total + np.log(product), dtype=np.float32)
+    return _log_evidence(codes, *(np.asarray(a, dtype=np.float64) for a in (odds, appear, vanish, start)))
+
+
+@compiled
+def _log_evidence(
+    codes: npt.NDArray[np.integer], odds: Doubles, appear: Doubles, vanish: Doubles, start: Doubles
+) -> Single:
+    frames, sites = codes.shape
+    chains, pairs = len(appear), odds.shape[1]
+    out = np.empty((sites, pairs, chains), np.float32)
+    occupied, empty, total = np.empty((3, chains, pairs))
+    for s in range(sites):
+        for r in range(chains):
+            occupied[r, :], empty[r, :], total[r, :] = start[r], 1 - start[r], 0.0
+        for t in range(frames):
+            now = odds[codes[t, s]]
+            for r in range(chains):
+                up, down = appear[r], vanish[r]
+                for p in range(pairs):
+                    full = occupied[r, p] * now[p]
+                    none = empty[r, p]
+                    occupied[r, p] = full * (1 - down) + none * up
+                    empty[r, p] = full * down + none * (1 - up)
+            if t % FRAMES_BETWEEN_LOGS == FRAMES_BETWEEN_LOGS - 1 or t == frames - 1:
+                for r in range(chains):
+                    for p in range(pairs):
+                        norm = occupied[r, p] + empty[r, p]
+                        total[r, p] += np.log(norm)
+                        occupied[r, p] /= norm
+                        empty[r, p] /= norm
+        out[s] = total.T
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +108,15 @@ class Posterior:
         return appear.astype(np.float32), vanish.astype(np.float32)
 
 
+def side_by_side(parts: Sequence[Posterior]) -> Posterior:
+    """Return the posteriors of several groups of sites as one."""
+    return Posterior(
+        np.hstack([part.occupied for part in parts]),
+        np.hstack([part.appear for part in parts]),
+        np.hstack([part.vanish for part in parts]),
+    )
+
+
 def posterior(odds: Single, appear: Single, vanish: Single, start: Single, weight: Single) -> Posterior:
     """Forward-backward over several explanations of each site, averaged by their weights.
 
@@ -101,38 +134,50 @@ def posterior(odds: Single, appear: Single, vanish: Single, start: Single, weigh
     Posterior
         Averages over M; shapes (T, S).
     """
-    n_frames = len(odds)
+    given = (np.asarray(a, dtype=np.float32) for a in (odds, appear, vanish, start, weight))
+    return Posterior(*_posterior(*given))
+
+
+@compiled
+def _posterior(
+    odds: Single, appear: Single, vanish: Single, start: Single, weight: Single
+) -> tuple[Single, Single, Single]:
+    frames, sites, many = odds.shape
     one = np.float32(1.0)
-    keep = one - appear - vanish
-    filtered = np.empty_like(odds)
-    occupied = np.array(start, dtype=np.float32)
-    for t in range(n_frames):
-        joint = occupied * odds[t]
-        filtered[t] = joint / (joint + one - occupied)
-        occupied = keep * filtered[t] + appear
-    shape = odds.shape[:2]
-    out = Posterior(np.empty(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-    # `later` = p(data after t | occupied) / (that + p(data after t | empty))
-    later = np.full(odds.shape[1:], 0.5, np.float32)
-    for t in range(n_frames - 1, -1, -1):
-        if_occupied = filtered[t] * later
-        if_empty = (one - filtered[t]) * (one - later)
-        out.occupied[t] = np.sum(weight * (if_occupied / (if_occupied + if_empty)), axis=-1)
-        np.clip(out.occupied[t], 0, 1, out=out.occupied[t])
-        if t == 0:
-            break
-        seen = odds[t] * later  # evidence from t on for 'occupied at t', against (1 - later) for 'empty at t'
-        unseen = one - later
-        before = filtered[t - 1]
-        up = (one - before) * appear * seen
-        down = before * vanish * unseen
-        norm = up + down + before * (one - vanish) * seen + (one - before) * (one - appear) * unseen
-        out.appear[t] = np.sum(weight * (up / norm), axis=-1)
-        out.vanish[t] = np.sum(weight * (down / norm), axis=-1)
-        from_occupied = vanish * unseen + (one - vanish) * seen
-        from_empty = (one - appear) * unseen + appear * seen
-        later = from_occupied / (from_occupied + from_empty)
-    return out
+    occupied = np.zeros((frames, sites), np.float32)
+    appeared, vanished = np.zeros_like(occupied), np.zeros_like(occupied)
+    filtered = np.empty((frames, many), np.float32)
+    # p(data after t | occupied) / (that + p(data after t | empty))
+    later, here, rose, fell = np.empty((4, many), np.float32)
+    for s in range(sites):
+        up, down, share = appear[s], vanish[s], weight[s]
+        here[:] = start[s]
+        for t in range(frames):
+            for m in range(many):
+                joint = here[m] * odds[t, s, m]
+                filtered[t, m] = joint / (joint + one - here[m])
+                here[m] = (one - up[m] - down[m]) * filtered[t, m] + up[m]
+        later[:] = np.float32(0.5)
+        for t in range(frames - 1, -1, -1):
+            for m in range(many):
+                full = filtered[t, m] * later[m]
+                none = (one - filtered[t, m]) * (one - later[m])
+                here[m] = share[m] * (full / (full + none))
+            occupied[t, s] = min(max(here.sum(), np.float32(0.0)), one)
+            if t == 0:
+                break
+            for m in range(many):
+                # evidence from t on for 'occupied at t', against that for 'empty at t'
+                seen, unseen = odds[t, s, m] * later[m], one - later[m]
+                before = filtered[t - 1, m]
+                rise, fall = (one - before) * up[m] * seen, before * down[m] * unseen
+                from_full = down[m] * unseen + (one - down[m]) * seen
+                from_none = (one - up[m]) * unseen + up[m] * seen
+                norm = before * from_full + (one - before) * from_none
+                rose[m], fell[m] = share[m] * (rise / norm), share[m] * (fall / norm)
+                later[m] = from_full / (from_full + from_none)
+            appeared[t, s], vanished[t, s] = rose.sum(), fell.sum()
+    return occupied, appeared, vanished
 
 
 def most_probable_path(chain: Posterior, penalty: float = 0.0) -> npt.NDArray[np.bool_]:
@@ -160,21 +205,28 @@ def most_probable_path(chain: Posterior, penalty: float = 0.0) -> npt.NDArray[np
         occupied = np.log(chain.occupied[0])
         empty = np.log1p(-chain.occupied[0])
     floor = np.float32(-1e30)  # -inf - -inf would be NaN
-    up, down, stay_empty, stay_occupied, occupied, empty = (
-        np.maximum(a, floor) for a in (up, down, stay_empty, stay_occupied, occupied, empty)
-    )
-    n_frames, n_sites = chain.occupied.shape
-    from_occupied = np.zeros((n_frames, 2, n_sites), bool)  # best predecessor of (empty, occupied)
-    for t in range(1, n_frames):
-        a, b = empty + stay_empty[t], occupied + down[t]
-        c, d = empty + up[t], occupied + stay_occupied[t]
-        from_occupied[t, 0], from_occupied[t, 1] = b > a, d >= c
-        empty, occupied = np.maximum(a, b), np.maximum(c, d)
-    path = np.zeros((n_frames, n_sites), bool)
-    state = occupied >= empty
-    for t in range(n_frames - 1, -1, -1):
-        path[t] = state
-        state = np.where(state, from_occupied[t, 1], from_occupied[t, 0])
+    logs = (up, down, stay_empty, stay_occupied, empty, occupied)
+    return _best_path(*(np.maximum(log, floor).astype(np.float32) for log in logs))
+
+
+@compiled
+def _best_path(
+    up: Single, down: Single, stay_empty: Single, stay_occupied: Single, empty: Single, occupied: Single
+) -> npt.NDArray[np.bool_]:
+    frames, sites = up.shape
+    path = np.zeros((frames, sites), np.bool_)
+    from_occupied = np.zeros((frames, 2), np.bool_)  # best predecessor of (empty, occupied)
+    for s in range(sites):
+        none, full = empty[s], occupied[s]
+        for t in range(1, frames):
+            stays_none, falls = none + stay_empty[t, s], full + down[t, s]
+            rises, stays_full = none + up[t, s], full + stay_occupied[t, s]
+            from_occupied[t, 0], from_occupied[t, 1] = falls > stays_none, stays_full >= rises
+            none, full = max(stays_none, falls), max(rises, stays_full)
+        state = full >= none
+        for t in range(frames - 1, -1, -1):
+            path[t, s] = state
+            state = from_occupied[t, 1] if state else from_occupied[t, 0]
     return path
 
 
@@ -182,6 +234,9 @@ def sample_paths(
     chain: Posterior, observed: npt.NDArray[np.bool_], n_samples: int, rng: np.random.Generator
 ) -> tuple[Single, Single]:
     """Draw paths from the posterior: the share of observed frames that each is occupied, and its changes.
+
+    All sites are drawn with the same random numbers: what is drawn for a site does not depend on which other
+    ones there are.
 
     Parameters
     ----------
@@ -201,20 +256,37 @@ def sample_paths(
         specimen has made them.
     """
     appear, vanish = chain.conditional()
-    stay = 1 - vanish
-    n_frames, n_sites = chain.occupied.shape
-    total = np.zeros((n_samples, n_sites), np.float32)
-    changes = np.zeros((n_samples, n_sites), np.float32)
-    state = rng.random((n_samples, n_sites), dtype=np.float32) < chain.occupied[0]
-    total += state & observed[0]
-    for t in range(1, n_frames):
-        new = rng.random((n_samples, n_sites), dtype=np.float32) < np.where(state, stay[t], appear[t])
-        changes += new != state
-        state = new
-        total += state & observed[t]
-    frames = observed.sum(axis=0).astype(np.float32)
+    draws = rng.random((len(appear), n_samples), dtype=np.float32)
+    draws[0] = (np.arange(n_samples) + draws[0]) / n_samples  # so many start occupied as should
+    total, changes = _walks(draws, chain.occupied[0], appear, 1 - vanish, observed)
+    frames = observed.sum(axis=0)
     share = np.where(frames > 0, total / np.maximum(frames, 1), np.nan)
     return share.astype(np.float32), np.where(frames > 0, changes, np.nan).astype(np.float32)
+
+
+@compiled
+def _walks(
+    draws: Single, start: Single, appear: Single, stay: Single, observed: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """In how many observed frames each path (n, S) is occupied, and how often it changes."""
+    frames, many = draws.shape
+    sites = len(start)
+    total, changes = np.zeros((many, sites), np.int32), np.zeros((many, sites), np.int32)
+    state, occupied, moved = np.zeros((3, many), np.int32)
+    for s in range(sites):
+        occupied[:], moved[:] = 0, 0
+        for t in range(frames):
+            counts = np.int32(observed[t, s])
+            for n in range(many):
+                if t == 0:
+                    new = np.int32(draws[t, n] < start[s])
+                else:
+                    new = np.int32(draws[t, n] < (stay[t, s] if state[n] else appear[t, s]))
+                    moved[n] += np.int32(new != state[n])
+                state[n] = new
+                occupied[n] += new * counts
+        total[:, s], changes[:, s] = occupied, moved
+    return total, changes
 
 
 def change_probabilities(

@@ -9,7 +9,7 @@ what a change would look like, and the split of one level's noise into two state
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,9 @@ from napari_atomcount.measure.explanations import (
     KIND,
     OCCUPIED,
     RATES,
-    SITES_AT_ONCE,
     WAVERING,
     OccupancyModel,
+    blocks,
     evidence_of,
     learn_weights,
     level_belief,
@@ -32,6 +32,7 @@ from napari_atomcount.measure.explanations import (
     posterior_of,
     rate_belief,
 )
+from napari_atomcount.measure.threads import in_threads
 from napari_atomcount.records.settings import OccupancySettings
 
 Single = npt.NDArray[np.float32]
@@ -90,7 +91,7 @@ def hidden_markov(
     settings: OccupancySettings | None = None,
     known: npt.NDArray[np.int8] | None = None,
 ) -> Occupancy:
-    """Learn levels and rates from all sites, and find each site's path.
+    """Learn noise, frame offsets, levels, rates and the cost of a change from all sites; find their paths.
 
     Parameters
     ----------
@@ -111,21 +112,6 @@ def hidden_markov(
         Shapes (T, S) and (S,).
     """
     settings = settings or OccupancySettings()
-    model = learn(logit, observed, coordination, settings, known)
-    return decode(model, logit, observed, coordination, settings, known)
-
-
-def learn(
-    logit: npt.NDArray[np.floating],
-    observed: Bools,
-    coordination: Ints,
-    settings: OccupancySettings,
-    known: npt.NDArray[np.int8] | None = None,
-) -> OccupancyModel:
-    """Learn noise, frame offsets, the weights of the levels and of the rates, and the cost of a change.
-
-    Parameters are those of `hidden_markov`.
-    """
     logit, observed = _checked(logit, observed)
     offset = emission.frame_offsets(logit, observed)
     lost = offset < LOST_FRAME
@@ -133,17 +119,18 @@ def learn(
     seen = observed & ~lost[:, None]
     tables = Emission.from_noise(emission.estimate_noise(logit - offset[:, None], seen))
     pools, pool = np.unique(np.asarray(coordination, dtype=np.int64), return_inverse=True)
-    pairs = log_weight_of(pair_weights(level_belief(), tables))
-    rates = log_weight_of(rate_belief())
-    if logit.shape[1] == 0:
-        return OccupancyModel(tables, offset, lost, pairs, rates[None], np.zeros(1, np.int64))
-    bare = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
-    evidence = np.concatenate([e for _, e in evidence_of(bare, logit, seen, known)])
-    log_pair, log_rate = learn_weights(evidence, pool, len(pools), tables, settings.iterations)
-    model = OccupancyModel(tables, offset, lost, log_pair, log_rate, pools)
-    chain = posterior_of(model, evidence, logit, seen, pool, known)[0]
-    penalty = _penalty(chain, seen, settings.false_events_per_1000)
-    return OccupancyModel(tables, offset, lost, log_pair, log_rate, pools, penalty)
+    pairs, rates = log_weight_of(pair_weights(level_belief(), tables)), log_weight_of(rate_belief())
+    if not len(pools):
+        pools = np.zeros(1, np.int64)
+    model = OccupancyModel(tables, offset, lost, pairs, np.tile(rates, (len(pools), 1)), pools)
+    evidence = evidence_of(model, logit, seen, known)
+    if len(evidence):
+        log_pair, log_rate = learn_weights(evidence, pool, len(pools), tables, settings.iterations)
+        model = replace(model, log_pair=log_pair, log_rate=log_rate)
+    chain, weights = posterior_of(model, evidence, logit, seen, pool, known)
+    if len(evidence):
+        model = replace(model, penalty=_penalty(chain, seen, settings.false_events_per_1000))
+    return _answer(model, chain, weights, seen, pool, settings)
 
 
 def decode(
@@ -160,14 +147,22 @@ def decode(
     """
     logit, observed = _checked(logit, observed)
     seen = observed & ~model.lost[:, None]
-    n_frames, n_sites = logit.shape
-    pool = model.pool_index(coordination) if n_sites else np.zeros(0, np.intp)
-    evidence = np.concatenate(
-        [np.zeros((0, len(model.log_pair), len(RATES)), np.float32)]
-        + [e for _, e in evidence_of(model, logit, seen, known)]
-    )
+    pool = model.pool_index(coordination)
+    evidence = evidence_of(model, logit, seen, known)
     chain, weights = posterior_of(model, evidence, logit, seen, pool, known)
-    path = markov.most_probable_path(chain, model.penalty) if n_frames else np.zeros((0, n_sites), bool)
+    return _answer(model, chain, weights, seen, pool, settings)
+
+
+def _answer(
+    model: OccupancyModel,
+    chain: markov.Posterior,
+    weights: Single,
+    seen: Bools,
+    pool: npt.NDArray[np.intp],
+    settings: OccupancySettings,
+) -> Occupancy:
+    """Paths and figures from the posterior of the chains and the weights (S, P, R) of its explanations."""
+    path = markov.most_probable_path(chain, model.penalty) if len(seen) else np.zeros(seen.shape, bool)
     frames = seen.sum(axis=0)
     with np.errstate(invalid="ignore"):
         fraction = np.where(frames > 0, (path & seen).sum(axis=0) / np.maximum(frames, 1), np.nan)
@@ -227,13 +222,16 @@ def _interval(
     open_sites = (
         np.flatnonzero((doubt.max(axis=0) > 1e-3) & seen.any(axis=0)) if len(seen) else np.zeros(0, int)
     )
-    rng = np.random.default_rng(settings.seed)
     tails = [(1 - settings.interval) / 2, (1 + settings.interval) / 2]
-    for start in range(0, len(open_sites), SITES_AT_ONCE):
-        s = open_sites[start : start + SITES_AT_ONCE]
+
+    def draw(block: slice) -> None:
+        s = open_sites[block]
+        rng = np.random.default_rng(settings.seed)
         share, changes[:, s] = markov.sample_paths(chain.of_sites(s), seen[:, s], settings.samples, rng)
         bottom, top = np.quantile(share, tails, axis=0)
         low[s], high[s] = np.minimum(bottom, low[s]), np.maximum(top, high[s])
+
+    in_threads(draw, blocks(len(open_sites)))
     return low, high, changes
 
 

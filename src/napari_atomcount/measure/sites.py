@@ -314,8 +314,8 @@ def _labels(label: pd.Series[str], site_id: Ints, n_sites: int) -> tuple[list[st
         return ["column"] * n_sites, "column"
     codes, names = pd.factorize(label)
     words = [str(name) for name in names]
-    votes = np.zeros((n_sites, len(words)))
-    np.add.at(votes, (site_id[site_id >= 0], codes[site_id >= 0]), 1)
+    cell = (site_id * len(words) + codes)[site_id >= 0]
+    votes = np.bincount(cell, minlength=n_sites * len(words)).reshape(n_sites, len(words))
     return [words[i] for i in votes.argmax(axis=1).tolist()], words[int(np.bincount(codes).argmax())]
 
 

@@ -1,6 +1,6 @@
 """Unit tests of the sites' chains: events, false events, intervals, gaps, what little data allow to say."""
 
-import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -191,12 +191,16 @@ def test_shapes_must_agree():
         hidden_markov(np.zeros((3, 4)), np.ones((4, 3), bool), np.zeros(4, int))
 
 
-def test_time_grows_linearly_with_frames(traces):
-    def seconds(frames):
-        made = traces(0, frames=frames)
-        begun = time.process_time()
-        run(made)
-        return time.process_time() - begun
+def test_memory_grows_linearly_with_frames(traces):
+    """No array of frames by frames: eight times the frames take eight times the memory at most."""
 
-    seconds(50)
-    assert min(seconds(400) for _ in range(2)) < 8 * 2 * max(seconds(50), 0.02)
+    def peak(frames):
+        made = traces(0, frames=frames)
+        tracemalloc.start()
+        run(made)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(50)  # what is imported or compiled at the first call does not count
+    assert peak(400) < 1.1 * 8 * peak(50)

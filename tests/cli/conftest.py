@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +111,20 @@ def command() -> Callable[..., Result]:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return run
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered: of a movie of ten frames that would be most of the time.
+
+    What is in the files is looked at by the tests of `io` and `pipeline`, of `export` and of `test_analyze`.
+    """
+
+    def touched(_figure: object, stem: Path, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+        written = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
+        for path in written:
+            path.touch()
+        return written
+
+    for module in ("io.figures", "pipeline.time_output"):
+        monkeypatch.setattr(f"napari_atomcount.{module}.save_figure", touched)

@@ -95,6 +95,7 @@ def test_map_pixels_go_where_their_centres_are() -> None:
     assert np.diff(moved[4, 2:14]) == pytest.approx(0.5)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_options_arrive(command: Command, dots_file: Path, dots_model: Path, tmp_path: Path) -> None:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[:, 64:] = 1
@@ -125,6 +126,7 @@ def test_options_arrive(command: Command, dots_file: Path, dots_model: Path, tmp
     assert summary["command"].startswith("napari-atomcount")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_several_movies_go_to_their_own_folders(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_several_movies_go_to_their_own_folders(
     assert "dots.tif" in twice.stderr
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_ctrl_c_keeps_what_is_finished(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +170,7 @@ def test_ctrl_c_keeps_what_is_finished(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_outside_the_domain_it_runs_and_says_so(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +184,7 @@ def test_outside_the_domain_it_runs_and_says_so(
         assert f"warning: {text}" in result.stderr
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_pixel_size_of_two_axes_reaches_the_tables(
     command: Command, dots_file: Path, dots_model: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_what_cannot_be_done_is_said(crystal_file: Path, command: Command, optio
     assert words in " ".join(result.stderr.split())
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_preparation_is_applied_and_kept(dots_file: Path, dots_model: Path, command: Command, tmp_path: Path):
     arguments = ("analyze", dots_file, "--model", dots_model, "--session", tmp_path / "s.atomcount")
     result = command(*arguments, "--out", tmp_path / "a", "--hot-pixels", "--bad-frames", "2")
@@ -108,6 +109,7 @@ def test_the_average_lies_under_the_figures_and_the_network_sees_single_frames(
     assert pictures[0] != pictures[1]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_region_and_a_mask_of_the_session_can_be_left(
     dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
 ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from click.testing import Result
 
 from napari_atomcount.io.readers import open_movie
@@ -17,6 +18,8 @@ from napari_atomcount.io.tiff import write_tiff
 from napari_atomcount.records.calibration import Calibration
 
 Command = Callable[..., Result]
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def test_what_a_folder_holds(tmp_path: Path, dots_file: Path):

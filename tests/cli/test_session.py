@@ -21,6 +21,8 @@ from napari_atomcount.records import corrections
 
 Command = Callable[..., Result]
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 HOPPER = (31.0, 31.0)  # of the movie that conftest.py makes; it is gone in frames 4 to 6
 OTHER = (44.0, 31.0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,7 +107,7 @@ class DotDetector:
         self.permits = permits
         self.frames_seen: list[np.ndarray] = []
 
-    def detect(self, frame, pixel_size_nm, valid=None) -> ProbabilityMaps:
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None) -> ProbabilityMaps:
         assert self.permits.acquire(timeout=LOADED_MS / 1000), "the test never let the detector go on"
         self.frames_seen.append(frame)
         smooth = gaussian_filter(np.asarray(frame, np.float32), 2.0)
@@ -200,6 +202,15 @@ class Desk:
     def run(self):
         """The run that is shown."""
         return self.dock.model.run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries() -> None:
+    """All garbage is collected after each window: what the libraries keep for good is not looked at again."""
+    for name in ("matplotlib.figure", "napari.viewer", "torch"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -144,30 +146,62 @@ def test_a_session_is_opened_by_its_folder_and_asks_for_a_lost_movie(desk, movie
     assert desk.dock.keeper.session.record.source.path == str(moved)
 
 
+class SmallDisk:
+    """A file system of 3 MB that fills up or is locked; where none may be mounted, calls fail as they would."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.place, self.monkeypatch = place, monkeypatch
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+        self.mounted = (
+            bool(shutil.which("mount")) and not subprocess.run(mount, capture_output=True).returncode
+        )
+
+    def fill(self) -> None:
+        """From now on there is no room."""
+        if not self.mounted:
+            self.monkeypatch.setattr(os, "fsync", self._no_room)
+            return
+        try:
+            with (self.place / "filler").open("wb", buffering=0) as filler:
+                while True:
+                    filler.write(b"x" * 4096)
+        except OSError:
+            pass
+
+    def lock(self) -> None:
+        """From now on it can be read only."""
+        if self.mounted:
+            subprocess.run(["mount", "-o", "remount,ro", str(self.place)], check=True)
+            return
+        access = os.access
+        self.monkeypatch.setattr(
+            os, "access", lambda path, mode: access(path, mode) and Path(path) != self.place
+        )
+
+    def remove(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.place)], check=True)
+
+    @staticmethod
+    def _no_room(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
-    if done.returncode:
-        pytest.skip("a file system can only be mounted by root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
+    """A small file system."""
+    disk = SmallDisk(tmp_path / "disk", monkeypatch)
+    yield disk
+    disk.remove()
 
 
-def test_a_full_disk_is_said_at_once_and_corrupts_nothing(desk, movie, small_disk, tmp_path):
-    show(desk, put(movie, small_disk))
+def test_a_full_disk_is_said_at_once_and_corrupts_nothing(desk, movie, small_disk):
+    show(desk, put(movie, small_disk.place))
     run(desk)
     dock, said = desk.dock, []
     dock.keeper.failed.connect(said.append)
-    filler = (small_disk / "filler").open("wb")
-    try:
-        while True:
-            filler.write(b"x" * 4096)
-            filler.flush()
-    except OSError:
-        pass
+    small_disk.fill()
     done = 0
     while not said and done < 200:
         done += dock.keeper.do([corrections.add(0, *BETWEEN)]) is not None
@@ -181,8 +215,8 @@ def test_a_full_disk_is_said_at_once_and_corrupts_nothing(desk, movie, small_dis
 
 
 def test_a_read_only_folder_is_said_and_the_session_kept_elsewhere(desk, movie, small_disk):
-    mine = put(movie, small_disk)
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    mine = put(movie, small_disk.place)
+    small_disk.lock()
     show(desk, mine)
     assert "cannot be written" in place_words(desk)
     run(desk)

@@ -147,7 +147,7 @@ def test_a_session_is_opened_by_its_folder_and_asks_for_a_lost_movie(desk, movie
 
 
 class SmallDisk:
-    """A file system of 3 MB that fills up or is locked; where none may be mounted, calls fail as they would."""
+    """A file system of 3 MB that fills up or is locked, or calls that fail where nothing may be mounted."""
 
     def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.place, self.monkeypatch = place, monkeypatch

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.special import gammainc, gammaincinv
 from scipy.stats import chi2, norm
 
 Doubles = npt.NDArray[np.float64]
@@ -72,17 +73,18 @@ def hidden_rate_interval(
     """
     tail = (1 - probability) / 2
     first = changes[0] if len(changes) else np.zeros(changes.shape[1])
-    low = np.asarray(chi2.ppf(tail, 2 * first + 1) / 2, dtype=np.float64)
-    high = np.asarray(chi2.ppf(1 - tail, 2 * first + 1) / 2, dtype=np.float64)
+    low = np.asarray(gammaincinv(first + 0.5, tail), dtype=np.float64)
+    high = np.asarray(gammaincinv(first + 0.5, 1 - tail), dtype=np.float64)
+    most = changes.max(axis=0, initial=0)
     mixed = np.flatnonzero((changes != first).any(axis=0) & np.isfinite(first))
-    if len(mixed):
-        whole = changes[:, mixed].astype(np.int64)
-        n = np.arange(whole.max() + 1)
-        grid = chi2.ppf(1 - tail / 10, 2 * n[-1] + 1) / 2 * np.linspace(0, 1, 800) ** 2
-        each = np.asarray(chi2.cdf(2 * grid[:, None], 2 * n + 1))
-        weight = np.stack([np.bincount(column, minlength=len(n)) for column in whole.T]) / len(whole)
-        for s, below in zip(mixed, weight @ each.T, strict=True):
-            low[s], high[s] = np.interp([tail, 1 - tail], below, grid)
+    for top in np.unique(most[mixed]):  # each on a grid of its own: no site's answer depends on the others
+        sites = mixed[most[mixed] == top]
+        n = np.arange(top + 1)
+        grid = gammaincinv(top + 0.5, 1 - tail / 10) * np.linspace(0, 1, 800) ** 2
+        each = gammainc(n + 0.5, grid[:, None])
+        for s in sites:
+            weight = np.bincount(changes[:, s].astype(np.int64), minlength=len(n)) / len(changes)
+            low[s], high[s] = np.interp([tail, 1 - tail], each @ weight, grid)
     low = np.where((changes == 0).mean(axis=0) >= tail, 0.0, low) if len(changes) else low
     with np.errstate(divide="ignore", invalid="ignore"):
         known = exposure > 0

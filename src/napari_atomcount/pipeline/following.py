@@ -155,7 +155,10 @@ def by_frame(columns: pd.DataFrame) -> pd.DataFrame:
     frame, number = columns["frame"].to_numpy(), columns["column_id"].to_numpy()
     later = frame[1:] > frame[:-1]
     if (later | ((frame[1:] == frame[:-1]) & (number[1:] >= number[:-1]))).all():
-        return columns.reset_index(drop=True)
+        # text that came frame by frame lies in as many pieces, and each choice of rows would join them anew
+        text = [str(name) for name in columns if not isinstance(columns[name].dtype, np.dtype)]
+        every = np.arange(len(columns))
+        return columns.reset_index(drop=True).assign(**{n: columns[n].array.take(every) for n in text})
     return columns.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
 
 

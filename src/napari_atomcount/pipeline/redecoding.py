@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +15,18 @@ from napari_atomcount.measure.events import find_events
 from napari_atomcount.measure.occupancy import Occupancy, decode
 from napari_atomcount.measure.peaks import density_peaks, nearest
 from napari_atomcount.measure.sites import assign, positions_in_frames, to_specimen
-from napari_atomcount.pipeline.assembling import (
-    Counting,
-    Followed,
-    counted_states,
-    site_figures,
-    site_ids,
-    totals,
-)
+from napari_atomcount.pipeline.assembling import Followed, coordination, site_figures, site_ids, totals
+from napari_atomcount.pipeline.counting import Counting, counted_states
 from napari_atomcount.pipeline.following import NOT_SAID, known_states, site_reach
 from napari_atomcount.records import tables
 from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.packed import at_rows
 from napari_atomcount.records.replay import CorrectedColumns
 
 Ints = npt.NDArray[np.int64]
 Single = npt.NDArray[np.float32]
+Signature = tuple[int, int, int, str, float, float]
+Rows = TypeVar("Rows", pd.DataFrame, Ints)
 
 
 def redecode(
@@ -71,8 +69,11 @@ def redecode(
     known[rows] = known_states(corrected, changed, y, x, reach)
     known[~followed.observed] = NOT_SAID
 
-    inside = np.isin(old.columns["frame"].to_numpy(), changed)
-    was = _signatures(old.columns[inside], followed.place[inside])
+    frame = old.columns["frame"].to_numpy()
+    starts, stops = np.searchsorted(frame, changed), np.searchsorted(frame, changed, side="right")
+    was: set[Signature] = set()
+    for a, b in zip(starts, stops, strict=True):
+        was |= _signatures(old.columns.iloc[a:b], followed.place[a:b])
     now = _signatures(part, place)
     touched = {entry[0] for entry in was ^ now} - {-1}
     touched |= set(np.flatnonzero((known[rows] != followed.known[rows]).any(axis=0)).tolist())
@@ -84,12 +85,15 @@ def redecode(
     new = which[~np.isin(which, followed.keep)]
     new = new[seen[new] | (found.state[:, new] > 0).any(axis=0)]
     keep = np.concatenate([followed.keep, new])
-    columns, places_of_rows = _spliced(old.columns, followed.place, inside, part, place)
-    columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
-    places = replace(followed.places, seen=seen)
+    part = part.assign(site_id=site_ids(place, keep, len(seen)))[list(old.columns.columns)]
+    first = np.searchsorted(part["frame"].to_numpy(), [*changed, np.inf])
+    columns = pd.concat(_spliced(old.columns, part, starts, stops, first), ignore_index=True)
+    places_of_rows = np.concatenate(_spliced(followed.place, place, starts, stops, first))
+    if len(new):  # columns that had none until now may be at one of them
+        columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
     followed = replace(
         followed,
-        places=places,
+        places=replace(followed.places, seen=seen),
         keep=keep,
         place=places_of_rows,
         known=known,
@@ -97,6 +101,18 @@ def redecode(
         counting=_wider(followed.counting, len(keep)),
     )
     return replace(followed, analysis=_analysis(followed, columns, np.flatnonzero(np.isin(keep, which))))
+
+
+def _spliced(old: Rows, new: Rows, starts: Ints, stops: Ints, first: Ints) -> list[Rows]:
+    """Pieces of a table in order: rows ``starts:stops`` of `old` replaced, those of each frame by its own.
+
+    The rows of `new` of the n-th frame are those from ``first[n]`` to ``first[n + 1]``. Slices, and one
+    concatenation of them: half a million rows are copied once.
+    """
+    pieces = [old[: starts[0]]] if len(starts) else [old]
+    for n, after in enumerate([*starts[1:], len(old)][: len(stops)]):
+        pieces += [new[first[n] : first[n + 1]], old[stops[n] : after]]
+    return [piece for piece in pieces if len(piece)] or [old]
 
 
 def _wider(counting: Counting | None, n_sites: int) -> Counting | None:
@@ -127,7 +143,7 @@ def _columns_of(corrected: CorrectedColumns, frames: Ints) -> pd.DataFrame:
     return table.sort_values(["frame", "column_id"], kind="stable", ignore_index=True)
 
 
-def _signatures(columns: pd.DataFrame, place: Ints) -> set[tuple[int, int, int, str, float, float]]:
+def _signatures(columns: pd.DataFrame, place: Ints) -> set[Signature]:
     """What decides a site's state in a frame, for each column: compared before and after."""
     names = ("frame", "count", "origin", "y", "x")
     return set(zip(place.tolist(), *(columns[name].tolist() for name in names), strict=True))
@@ -255,33 +271,14 @@ def _decoded(followed: Followed, known: npt.NDArray[np.int8], which: Ints) -> Oc
     )
 
 
-def _spliced(
-    columns: pd.DataFrame, place: Ints, inside: npt.NDArray[np.bool_], part: pd.DataFrame, new_place: Ints
-) -> tuple[pd.DataFrame, Ints]:
-    """The table with the rows `inside` replaced by `part`, still by frame, and the place of each row."""
-    part = part.assign(site_id=-1)[list(columns.columns)]
-    frame, now = columns["frame"].to_numpy(), part["frame"].to_numpy()
-    tables_in_order: list[pd.DataFrame] = []
-    places: list[Ints] = []
-    done = 0
-    # Slices and one concatenation: half a million rows are copied once.
-    for t in np.union1d(frame[inside], now):
-        start, stop = np.searchsorted(frame, [t, t + 1])
-        mine = slice(*np.searchsorted(now, [t, t + 1]))
-        tables_in_order += [columns.iloc[done:start], part.iloc[mine]]
-        places += [place[done:start], new_place[mine]]
-        done = int(stop)
-    tables_in_order.append(columns.iloc[done:])
-    places.append(place[done:])
-    whole = pd.concat([t for t in tables_in_order if len(t)] or [columns.iloc[:0]], ignore_index=True)
-    return whole, np.concatenate(places)
-
-
 def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis:
     """The analysis with other columns, and with the sites `mine` (indices into `keep`) replaced."""
     old, keep, found, places = followed.analysis, followed.keep, followed.found, followed.places
-    own = columns[np.isin(columns["site_id"].to_numpy(), mine)]
-    own = own.assign(site_id=np.searchsorted(mine, own["site_id"].to_numpy()))
+    site = columns["site_id"].to_numpy()
+    rows = np.flatnonzero(np.isin(site, mine))
+    said = [name for name in ("frame", "count", "origin", "count_p") if name in columns]
+    own = pd.DataFrame({name: at_rows(columns[name], rows) for name in said})
+    own["site_id"] = np.searchsorted(mine, site[rows])
     counting = followed.counting
     if counting is not None:
         counting = replace(counting, context=counting.context[:, mine])
@@ -301,19 +298,20 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
         counted.given,
     )
     other = old.events[~np.isin(old.events["site_id"].to_numpy(), mine)]
-    events = pd.concat([part for part in (other, fresh) if len(part)] or [fresh])
-    events = events.sort_values(["frame", "site_id"], kind="stable", ignore_index=True)
+    events = pd.concat([part for part in (other, fresh) if len(part)] or [fresh], ignore_index=True)
+    events = events.iloc[np.lexsort((events["site_id"], events["frame"]))].reset_index(drop=True)
     new = places.table.iloc[keep[len(keep) - more :]]
-    table = pd.concat([old.sites, new] if more else [old.sites], ignore_index=True)
-    mean_count = table["mean_count"].to_numpy().copy()
-    mean_count[mine] = counted.mean_count
-    table = table.assign(site_id=np.arange(len(keep), dtype=np.int64), mean_count=mean_count)
-    table = site_figures(table, found, keep, state, events, followed.calibration, places)
+    table = pd.concat([old.sites, new], ignore_index=True) if more else old.sites
+    table = table.assign(site_id=np.arange(len(keep), dtype=np.int64))
+    changed = table.iloc[mine].assign(mean_count=counted.mean_count)
+    changed = site_figures(changed, found, keep[mine], state[:, mine], fresh, followed.calibration)
+    table = _with_rows(table, mine, changed)
+    table = table.assign(coordination=coordination(places, table))
     analysis = replace(
         old,
         columns=columns,
         sites=tables.validate(tables.conform(table, tables.SITES), tables.SITES),
-        events=tables.validate(tables.conform(events, tables.EVENTS), tables.EVENTS),
+        events=tables.validate(events, tables.EVENTS),
         state=state,
         probability=found.probability[:, keep],
         site_id=np.arange(len(keep), dtype=np.int64),
@@ -325,3 +323,11 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
     )
     analysis.summary["totals"] = totals(analysis, followed.store)
     return analysis
+
+
+def _with_rows(table: pd.DataFrame, rows: Ints, new: pd.DataFrame) -> pd.DataFrame:
+    """The table with some of its rows (positions) replaced."""
+    both = pd.concat([table, new], ignore_index=True)
+    row = np.arange(len(table))
+    row[rows] = len(table) + np.arange(len(new))
+    return both.iloc[row].reset_index(drop=True)

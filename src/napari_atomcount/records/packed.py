@@ -57,6 +57,29 @@ def packed(lists: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(pd.arrays.ArrowExtensionArray(array), index=lists.index, name=lists.name)
 
 
+def at_rows(column: pd.Series[Any], rows: Ints) -> npt.NDArray[Any] | pd.api.extensions.ExtensionArray:
+    """Some rows of a column, in rising order; text comes as objects.
+
+    Text and lists lie in pieces, one or more for each frame. Taking rows of them the usual way would join
+    all pieces first.
+    """
+    if isinstance(column.dtype, np.dtype):
+        return column.to_numpy()[rows]
+    whole = column.array.__arrow_array__()
+    ends = np.cumsum([0, *(len(piece) for piece in whole.chunks)])
+    cuts = np.searchsorted(rows, ends)
+    pieces = [
+        piece.take(pa.array(rows[a:b] - start))
+        for piece, start, a, b in zip(whole.chunks, ends, cuts, cuts[1:], strict=False)
+        if b > a
+    ]
+    some = pa.chunked_array(pieces, whole.type)
+    if column.dtype == LISTS:
+        array: pd.api.extensions.ExtensionArray = pd.arrays.ArrowExtensionArray(some)
+        return array
+    return np.asarray(some.to_numpy())
+
+
 def lengths(lists: pd.Series[Any]) -> Ints:
     """Length of each row's list; 0: missing. Shape (N,)."""
     array = pa.array(packed(lists).array)

@@ -315,8 +315,10 @@ class CorrectedColumns:
         y, x = np.array(state.y)[living], np.array(state.x)[living]
         y_nm, x_nm = self.calibration.to_nm(y, x)
         parts: dict[str, Any] = {}
+        first = int(row[known].min()) if known.any() else 0
+        near = self.network.iloc[first : int(row.max()) + 1]  # a slice copies nothing, a choice of rows much
         for name in self.network.columns:
-            values = self.network[name].iloc[row[known]].to_numpy()
+            values = near[name].iloc[row[known] - first].to_numpy()
             kind = values.dtype if values.dtype.kind in "fi" else np.dtype(object)
             out = np.empty(len(living), kind)
             out[known] = values

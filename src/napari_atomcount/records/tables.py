@@ -320,6 +320,8 @@ def _cast(series: pd.Series[Any], field: Field, schema: Schema) -> pd.Series[Any
     try:
         if field.dtype == "list":
             return packed(series)
+        if field.dtype in ("int64", "float64") and series.dtype == field.dtype:
+            return series
         if field.dtype == "int64" and series.isna().any():
             raise ValueError("it has missing values, for which whole numbers use -1")
         if field.dtype == "int64" and len(series) and (series != series.astype("int64")).any():

@@ -15,7 +15,9 @@ from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import Calibration
 from napari_atomcount.networks.detector import Detector
 from napari_atomcount.physics.recipe import WaveBank, expose
+from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.records.packed import lengths, rows_of
+from napari_atomcount.targets import believed_camera
 from napari_atomcount.training import VALIDATION_FIRST
 from napari_atomcount.training_recipe import TrainingRecipe
 
@@ -69,7 +71,10 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
     for _ in range(images):
         batch = expose(finer, [bank.scene(rng)], rng)
         frame = batch.detected[0].numpy()
-        maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10))
+        camera = {name: float(v[0]) for name, v in believed_camera(recipe.training, batch, rng).items()}
+        c2 = camera["mtf_c2"] * batch.pixel_A / camera["camera_pixel_A"]
+        mtf = Mtf(camera["mtf_c1"], c2, camera["mtf_c3"])
+        maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10), mtf=mtf)
         peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
         truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A

@@ -13,11 +13,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.normalise import beam_level, normalise
-from napari_atomcount.physics.recipe import Images, Scene, WaveBank, expose
-from napari_atomcount.training_recipe import TrainingRecipe
+from napari_atomcount.physics.optics import without_blur
+from napari_atomcount.physics.recipe import Images, Scene, Uniform, WaveBank, expose
+from napari_atomcount.records.mtf import Mtf
+from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
 #: Columns nearer to each other than this overlap, Å; those of one crystal are at least 0.9 Å apart.
 OVERLAP_A = 0.7
+#: Error of c1, and relative errors of c2 and c3, of an MTF that was measured.
+MTF_ERRORS = (0.01, 0.03, 0.03)
 #: What an amorphous film leaves of the beam.
 FILM_LEVEL = 0.995
 
@@ -48,6 +52,8 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     images = expose(recipe, scenes, rng)
     detected = images.detected if recipe.focal else images.detected[:, None]  # (B, K, Y, X)
     n = detected.shape[-1]
+    believed = believed_camera(t, images, rng)
+    detected = sharpened(detected, images.pixel_A, believed)
     empty = np.array([len(scene.count) == 0 for scene in scenes])
     thick = thickness(rng, size, n, empty & (rng.random(size) < 0.6))
     detected = detected * torch.from_numpy(thick)[:, None]
@@ -79,15 +85,53 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     return Batch(x, heat, core, count, offset, label, asked, optics_targets(recipe, images, scenes))
 
 
+def believed_camera(
+    t: TrainingSettings, images: Images, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """What will be believed of each image's camera, (B,) each: its MTF measured, or a usual one.
+
+    In some images not even the pixels are the camera's own: files are binned and resampled.
+    """
+    true = images.detector
+    size = len(images.detected)
+    way = rng.random(size)
+    measured = way < t.mtf_measured
+    usual = Mtf()
+    error = rng.normal(size=(3, size)) * np.array(MTF_ERRORS)[:, None]
+    own_pixels = way < t.mtf_measured + t.mtf_usual
+    return {
+        "mtf_c1": np.where(measured, np.clip(true["mtf_c1"] + error[0], 0, 1), usual.c1),
+        "mtf_c2": np.where(measured, true["mtf_c2"] * np.exp(error[1]), usual.c2),
+        "mtf_c3": np.where(measured, true["mtf_c3"] * np.exp(error[2]), usual.c3),
+        "camera_pixel_A": np.where(own_pixels, true["camera_pixel_A"], images.pixel_A),
+    }
+
+
+def sharpened(detected: Tensor, pixel_A: float, camera: dict[str, NDArray[np.float64]]) -> Tensor:
+    """Images (B, K, Y, X) of the same cameras without the blur that these are believed to have."""
+    repeated = {name: np.repeat(value, detected.shape[1]) for name, value in camera.items()}
+    return without_blur(detected.flatten(0, 1), (pixel_A, pixel_A), repeated).reshape(detected.shape)
+
+
 def optics_targets(recipe: TrainingRecipe, images: Images, scenes: list[Scene]) -> Tensor:
     """What the network learns to state of an image, (B, parameters): -1…1 over the recipe's own range.
 
-    Parameters of the optics and the camera, and ``thermal_A``: counts need to know what damps the contrast.
+    Parameters of the optics and the camera, and of the specimen ``thermal_A`` and its tilt (``tilt_deg``, and
+    ``tilt_y_deg`` and ``tilt_x_deg`` along the axes): counts need to know what damps the contrast.
     """
+    tilt = np.array([scene.tilt_deg for scene in scenes])
+    most = recipe.particle.tilt_deg[1]
+    of_specimen = {
+        "thermal_A": (np.array([scene.thermal_A for scene in scenes]), recipe.thermal_A),
+        "tilt_deg": (np.hypot(*tilt.T), Uniform(low=0, high=most)),
+        "tilt_y_deg": (tilt[:, 0], Uniform(low=-most, high=most)),
+        "tilt_x_deg": (tilt[:, 1], Uniform(low=-most, high=most)),
+    }
     columns = []
     for name in recipe.network.optics:
-        if name == "thermal_A":
-            values, ranges = np.array([scene.thermal_A for scene in scenes]), [recipe.thermal_A]
+        if name in of_specimen:
+            values, own = of_specimen[name]
+            ranges = [own]
         else:
             values = np.asarray(images.optics.get(name, images.detector.get(name)), float)
             ranges = [r.optics[name] for r in recipe.regimes if name in r.optics]

@@ -33,6 +33,12 @@ class TrainingSettings(BaseModel):
     )
     contrast_jitter: float = Field(0.04, description="relative spread of the contrast")
     level_jitter: float = Field(0.003, ge=0, description="relative spread of the beam level")
+    mtf_measured: float = Field(
+        0.45, ge=0, le=1, description="share of images of which the camera's MTF is known from their noise"
+    )
+    mtf_usual: float = Field(
+        0.4, ge=0, le=1, description="share of which it is not, but which have the camera's own pixels"
+    )
     empty_stretch: float = Field(5.0, ge=1, description="largest contrast factor where no particle is")
     target_A: float = Field(0.5, description="radius around a column's centre in which the target is one")
     target_edge_A: float = Field(0.25, description="width of the target's smooth edge")

@@ -12,7 +12,7 @@ class SeriesDetector:
     def __init__(self, card, inner):
         self.card, self.inner = card, inner
 
-    def detect(self, frame, pixel_size_nm, valid=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None):
         assert frame.shape[0] == 3
         self.shown = frame
         return self.inner.detect(frame[-1], pixel_size_nm, valid)

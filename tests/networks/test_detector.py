@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from napari_atomcount.networks.card import load_card
-from napari_atomcount.networks.detector import Detector, resample_frame, tiles
+from napari_atomcount.networks.detector import Detector, raised_frequencies, resample_frame, tiles
+from napari_atomcount.networks.normalise import BLURRED_NORMALISATION, NORMALISATION
+from napari_atomcount.records.mtf import Mtf
 
 
 @pytest.fixture
@@ -78,3 +80,30 @@ def test_broken_pixels_are_not_observed_and_stay_local(detector):
     assert maps.observed[30:, 30:].all()
     assert np.isfinite(maps.column).all()
     np.testing.assert_allclose(maps.column[90:, 90:], clean.column[90:, 90:], atol=0.1)
+
+
+def test_the_blur_of_the_camera_is_undone_whatever_the_pixel_size():
+    """A wave of one frequency comes back with the amplitude that it had before the camera."""
+    mtf = Mtf(0.0, 0.4, 2.0)
+    x = np.arange(160) + 0.5
+    wave = np.cos(np.pi * x * 40 / 160)  # 40 half periods: 0.125 cycles per pixel
+    frame = np.tile(10 + mtf.at(np.array(0.125)) * wave, (120, 1)).astype(np.float32)
+    sharp = resample_frame(frame, (120, 160), raised_frequencies((120, 160), mtf))
+    np.testing.assert_allclose(sharp, np.tile(10 + wave, (120, 1)), atol=1e-4)
+    fine = resample_frame(frame, (120, 320), raised_frequencies((120, 160), mtf))
+    assert np.ptp(fine) == pytest.approx(2.0, abs=0.05)
+
+
+def test_only_networks_trained_without_the_blur_see_images_without_it(tmp_path, write_model):
+    card = load_card(write_model(tmp_path / "m"))
+    frame = np.random.default_rng(0).poisson(12, (96, 96)).astype(np.float32)
+
+    def column(normalisation, mtf):
+        own = card.model_copy(update={"normalisation": normalisation})
+        return Detector(own, "cpu").detect(frame, (0.02, 0.02), mtf=mtf).column
+
+    assert np.array_equal(
+        column(BLURRED_NORMALISATION, Mtf(0.0, 0.4, 2.0)), column(BLURRED_NORMALISATION, None)
+    )
+    assert np.array_equal(column(NORMALISATION, None), column(NORMALISATION, Mtf()))
+    assert not np.allclose(column(NORMALISATION, Mtf(0.0, 0.4, 2.0)), column(NORMALISATION, None))

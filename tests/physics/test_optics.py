@@ -93,3 +93,20 @@ def test_shot_noise_has_the_dose_stated():
 
 def test_wavelength_at_300_kv():
     assert optics.wavelength_A(300) == pytest.approx(0.019687, abs=1e-6)
+
+
+def test_an_image_without_the_blur_of_its_camera_is_the_image_before():
+    rng = np.random.default_rng(0)
+    spectrum = np.fft.rfft2(rng.normal(size=(2, 64, 64)))
+    q = np.hypot(np.fft.fftfreq(64, 0.2)[:, None], np.fft.rfftfreq(64, 0.2))
+    before = torch.from_numpy(1 + np.fft.irfft2(spectrum * (q < 1.2))).float()
+    camera = {
+        "mtf_c1": [0.0, 0.1],
+        "mtf_c2": [0.4, 0.6],
+        "mtf_c3": [2.0, 3.0],
+        "camera_pixel_A": [0.25, 0.15],
+    }
+    blurred = optics.detected_image(before, (12.8, 12.8), camera)
+    assert (blurred - before).abs().max() > 0.05
+    after = optics.without_blur(blurred, (0.2, 0.2), camera)
+    assert torch.allclose(after, before, atol=1e-4)

@@ -146,3 +146,34 @@ def test_drift_starts_at_zero(kind):
     path = drift_path(Kinetics(frames=30, drift=kind, drift_nm=0.1), np.random.default_rng(0))
     np.testing.assert_array_equal(path[0], 0)
     assert (np.abs(path).max() > 0) == (kind != "none")
+
+
+def test_the_tilt_is_that_of_the_columns_and_follows_every_symmetry():
+    recipe = small_recipe()
+    lean = []
+    for index in range(4):
+        specimen = recipe.specimen(index)
+        assert np.hypot(*specimen.tilt_deg()) == pytest.approx(specimen.notes["tilt_deg"], abs=0.3)
+        lean.append(recipe.exit_waves(index).tilt_deg)
+        assert lean[-1] == specimen.tilt_deg()
+    bank = WaveBank(recipe, [0])
+    scenes = [bank.scene(np.random.default_rng(k), 0) for k in range(24)]
+    seen = {(round(s.tilt_deg[0], 4), round(s.tilt_deg[1], 4)) for s in scenes}
+    y, x = lean[0]
+    turned = {(a * p, b * q) for p, q in ((y, x), (x, y)) for a in (1, -1) for b in (1, -1)}
+    assert seen <= {(round(a, 4), round(b, 4)) for a, b in turned}
+    assert len(seen) > 4
+
+
+def test_particles_may_be_higher_or_flatter_than_wide():
+    def height_over_width(aspect):
+        settings = NanoparticleSettings(aspect=(aspect, aspect * 1.001), relax=0.0, defects=0.0, rough=0.0)
+        ratio = []
+        for seed in range(12):
+            columns = nanoparticle(np.random.default_rng(seed), settings).columns()
+            ratio.append(columns["count"].quantile(0.95) / np.sqrt(len(columns)))
+        return np.median(ratio)
+
+    flat, even, high = (height_over_width(aspect) for aspect in (0.6, 1.0, 1.5))
+    assert flat < 0.85 * even
+    assert high > 1.2 * even

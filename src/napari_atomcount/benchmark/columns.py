@@ -50,14 +50,26 @@ from napari_atomcount.benchmark.scoring import Scored, column_figures, pooled, r
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector
+from napari_atomcount.pipeline.camera import camera_mtf
+from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.settings import AnalysisSettings
 
 Tell = Callable[[str, int, int], None]
 
 #: Detections below this score are not looked at.
 FAINTEST_SCORE = 0.02
 #: What of a card its detections depend on.
-LOOKED_WITH = {"sha256", "calibration", "default_threshold", "network", "pixel_size_nm", "peak_nm"}
+LOOKED_WITH = {
+    "sha256",
+    "calibration",
+    "default_threshold",
+    "network",
+    "pixel_size_nm",
+    "peak_nm",
+    "normalisation",
+}
 #: Particles of a default run.
 IMAGES = 32
 #: Curves that show the classical methods too.
@@ -191,7 +203,10 @@ def peer_table(pictures: Pictures) -> pd.DataFrame:
 def examine(detector: Detector, image: Picture, index: int) -> Scored:
     """Detect in one test image and match with its truth."""
     card, c = detector.card, detector.card.calibration
-    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm))
+    dose = image.parameters.get("dose_e_per_A2") if image.dose_stated else None
+    scales = Calibration(pixel_size_nm=(image.pixel_nm, image.pixel_nm), dose_e_per_A2=dose)
+    mtf = camera_mtf(Movie(image.frame[None], scales, "image"), AnalysisSettings())
+    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=mtf)
     found = find_columns(
         maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
     )

@@ -22,7 +22,14 @@ from napari_atomcount.benchmark.scoring import FOUND, Scored
 
 #: Whatever images and scores; a detection depends on the second list too.
 IMAGING = ("physics.optics", "benchmark.scenes", "benchmark.scoring")
-DETECTING = ("networks.unet", "networks.detector", "networks.normalise", "measure.columns")
+DETECTING = (
+    "networks.unet",
+    "networks.detector",
+    "networks.normalise",
+    "measure.columns",
+    "measure.mtf",
+    "pipeline.camera",
+)
 TABLES = {
     "found": FOUND,
     "truth": ("image", "count", "score", "isolated"),

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from napari_atomcount.benchmark.scenes import OPTICS_A, Condition, ParticleSet, fixed
+from napari_atomcount.benchmark.scenes import CAMERA_A, OPTICS_A, Condition, ParticleSet, fixed
 
 #: Exact counts may fall by this much from the best value of a factor.
 LARGEST_FALL = 0.10
@@ -36,6 +36,10 @@ def factors() -> dict[str, list[tuple[str, Changes]]]:
             for p in (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22)
         ],
         "camera": [("no MTF", {"camera": NO_MTF}), ("A", {}), ("strong MTF", {"camera": STRONG_MTF})],
+        "camera, dose not stated": [
+            (name, {"camera": camera, "dose_stated": False})
+            for name, camera in (("no MTF", NO_MTF), ("A", CAMERA_A), ("strong MTF", STRONG_MTF))
+        ],
         "surroundings": [("vacuum", {}), ("film of 1.5–4 nm", {"surroundings": "film"})],
         "element": [("Au", {}), ("Pt", of(element="Pt"))],
         "vibration 0.25 Å": [

@@ -208,6 +208,7 @@ class Condition(BaseModel):
     surroundings: Literal["vacuum", "film", "edge"] = "vacuum"
     crop_nm: float | None = None  # side of a window through the particle
     view_nm: float | None = None  # side of the field of view: cropped, or with more vacuum around
+    dose_stated: bool = True  # to the program, as a user would
     draws: str = ""  # conditions of one name here share their random optics, noise and places
     share: float = 1.0  # images for each particle of the set that is asked for
     axis: str = ""  # the curve that this condition is a point of
@@ -223,6 +224,7 @@ class Picture:
     truth: pd.DataFrame  # y, x, count, isolated
     missing: pd.DataFrame  # y, x
     parameters: dict[str, float] = field(default_factory=dict)
+    dose_stated: bool = True
 
 
 def picture(condition: Condition, seed: int, index: int, number: int, cache: Path | None) -> Picture:
@@ -260,7 +262,8 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
         top, left = (int(np.clip(round(float(truth[k].mean() - side / 2)), 0, n - side)) for k in "yx")
         frame = frame[top : top + side, left : left + side]
         truth, gaps = (cut(t, top, left, side) for t in (truth, gaps))
-    return Picture(frame, pixel_A / 10, truth, gaps, microscope | camera | {"pixel_A": pixel_A})
+    parameters = microscope | camera | {"pixel_A": pixel_A}
+    return Picture(frame, pixel_A / 10, truth, gaps, parameters, condition.dose_stated)
 
 
 def cut(table: pd.DataFrame, top: int, left: int, side: int) -> pd.DataFrame:

@@ -127,6 +127,16 @@ Defocus = Annotated[
         "[default: it rises from image to image]",
     ),
 ]
+CameraMtf = Annotated[
+    str | None,
+    typer.Option(
+        "--mtf",
+        metavar="C1,C2,C3",
+        help="MTF of the camera, (1 - C1) / (1 + (k / C2)^C3) + C1 with k in cycles per pixel; 1,1,1 is a "
+        "camera without blur. [default: from the noise, where gain or dose are known or frames can be "
+        "compared; else that of an ordinary camera]",
+    ),
+]
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the specimen to stand still.")]
 Rotation = Annotated[
     bool, typer.Option("--rotation", help="Follow how the specimen turns in the plane, up to 10°.")

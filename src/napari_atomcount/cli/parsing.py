@@ -56,6 +56,19 @@ def defocus(text: str | None) -> tuple[float, ...] | None:
     return numbers
 
 
+def mtf(text: str | None) -> tuple[float, float, float] | None:
+    """``C1,C2,C3`` of eq. 2.21."""
+    if text is None:
+        return None
+    try:
+        c1, c2, c3 = (float(part) for part in text.split(","))
+    except ValueError:
+        c1 = c2 = c3 = math.nan
+    if not (0 <= c1 <= 1 and 0 < c2 < math.inf and 0 < c3 < math.inf):
+        raise typer.BadParameter(f"--mtf takes C1,C2,C3 with C1 in 0…1 and C2, C3 above 0, not {text!r}")
+    return c1, c2, c3
+
+
 def region(text: str | None) -> tuple[int, int, int, int] | None:
     """``Y0:Y1,X0:X1`` in px, ends excluded; all four are needed."""
     if text is None:

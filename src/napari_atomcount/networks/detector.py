@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.card import ModelCard
-from napari_atomcount.networks.normalise import normalise
+from napari_atomcount.networks.normalise import NORMALISATION, normalise
 from napari_atomcount.networks.running import Runner
 from napari_atomcount.networks.unet import UNet, UNetConfig
 from napari_atomcount.records.errors import InputError, ModelError
 from napari_atomcount.records.maps import ProbabilityMaps
+from napari_atomcount.records.mtf import LEAST_TRANSFER, Mtf
 
 #: Image pixels that neighbouring tiles share on each side; beyond it a pixel hardly changes the answer.
 OVERLAP = 192
@@ -79,7 +81,9 @@ def on_device(net: UNet, device: torch.device) -> UNet:
     return to(device, memory_format=torch.channels_last)
 
 
-def resample_frame(frame: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+def resample_frame(
+    frame: NDArray[np.float32], shape: tuple[int, int], raised: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Band-limited resampling under mirror symmetry at the borders: pixel i moves to (i + 0.5) / scale - 0.5.
 
     Parameters
@@ -87,15 +91,27 @@ def resample_frame(frame: NDArray[np.float32], shape: tuple[int, int]) -> NDArra
     frame : numpy.ndarray, shape (Y, X), float32
     shape : tuple of int
         New (Y, X) over the same field of view.
+    raised : numpy.ndarray, shape (Y, X), float32, optional
+        Factors on the cosine transform of the frame.
     """
-    if frame.shape == shape:
+    if frame.shape == shape and raised is None:
         return frame
     spectrum = scipy.fft.dctn(frame, norm="ortho")
+    if raised is not None:
+        spectrum *= raised
     out = np.zeros(shape, np.float32)
     ny, nx = min(frame.shape[0], shape[0]), min(frame.shape[1], shape[1])
     out[:ny, :nx] = spectrum[:ny, :nx]
     scale = np.sqrt(np.prod(shape) / np.prod(frame.shape))
     return np.asarray(scipy.fft.idctn(out, norm="ortho") * scale, dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def raised_frequencies(shape: tuple[int, int], mtf: Mtf) -> NDArray[np.float32]:
+    """Factors on the cosine transform of a frame (Y, X) that undo the blur of its camera."""
+    ky, kx = (np.arange(n) / (2 * n) for n in shape)
+    passed = mtf.at(np.hypot(ky[:, None], kx[None, :]))
+    return np.asarray(1 / np.maximum(passed, LEAST_TRANSFER), dtype=np.float32)
 
 
 class Detector:
@@ -126,6 +142,7 @@ class Detector:
         frame: NDArray[Any],
         pixel_size_nm: tuple[float, float],
         valid: NDArray[np.bool_] | None = None,
+        mtf: Mtf | None = None,
     ) -> ProbabilityMaps:
         """Run the network over one frame, or over the images of one focal series.
 
@@ -138,6 +155,8 @@ class Detector:
             Size of a pixel along y and x, nm.
         valid : numpy.ndarray, shape (Y, X), bool, optional
             False for pixels to leave out.
+        mtf : Mtf, optional
+            Of the camera; that of an ordinary one if not given.
 
         Returns
         -------
@@ -182,7 +201,10 @@ class Detector:
                     resample_frame(good.astype(np.float32), (shape[0], shape[1])) > 0.5
                 ).float()
             field = (shape[0], shape[1])
-            small = [torch.from_numpy(resample_frame(image, field)) for image in images]
+            raised = None
+            if self.card.normalisation == NORMALISATION:
+                raised = raised_frequencies((images.shape[1], images.shape[2]), mtf or Mtf())
+            small = [torch.from_numpy(resample_frame(image, field, raised)) for image in images]
             contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]

@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 #: What a model's card says of its images; a network that was trained on other ones counts wrongly.
-NORMALISATION = "beam level from the vacuum in view: I / level - 1"
+NORMALISATION = "beam level from the vacuum in view, the camera's MTF divided out: I / level - 1"
+#: The same of networks that were trained on images with the blur of the camera.
+BLURRED_NORMALISATION = "beam level from the vacuum in view: I / level - 1"
 
 #: Neighbourhood over which lattice fringes and shot noise average out and a particle does not, Å.
 FINE_SIGMA_A = 6.0

@@ -14,6 +14,8 @@ import torch
 from ase import units
 from torch import Tensor
 
+from napari_atomcount.records.mtf import LEAST_TRANSFER
+
 #: Parameters of the optics, their value when not given; the unit ends the name, degrees where it is an angle.
 DEFAULTS: dict[str, float] = {
     "defocus_nm": 0.0,
@@ -262,3 +264,26 @@ def detected_image(
     function = function * ((qy.abs() <= limit) & (qx.abs() <= limit))
     blurred: Tensor = torch.fft.ifft2(torch.fft.fft2(counts) * function).real
     return blurred
+
+
+def without_blur(images: Tensor, pixel_A: tuple[float, float], camera: Mapping[str, Any]) -> Tensor:
+    """Images with the camera's MTF (eq. 2.21) divided out.
+
+    Electrons' noise, which the same MTF has filtered (eq. 2.22), becomes white again; the contrast of a
+    lattice is what it was before the camera.
+
+    Parameters
+    ----------
+    images : torch.Tensor, shape (B, Y, X)
+        Counts; periodic at the borders.
+    pixel_A : tuple of float
+        Pixel size (y, x), Å.
+    camera : mapping
+        ``mtf_c1``, ``mtf_c2``, ``mtf_c3`` and ``camera_pixel_A`` (default: the images' own).
+    """
+    size = images.shape[-2] * pixel_A[0], images.shape[-1] * pixel_A[1]
+    qy, qx = frequencies(images.shape[-2:], size, images.device)
+    blurred = modulation_transfer(qy, qx, per_image(camera, "camera_pixel_A", pixel_A[0], images), camera)
+    half = blurred[..., : images.shape[-1] // 2 + 1].clamp(min=LEAST_TRANSFER)
+    sharp: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) / half, s=images.shape[-2:])
+    return sharp

@@ -92,6 +92,7 @@ class Particle:
     count: NDArray[np.int64]
     label: NDArray[np.int64]  # numbers of the recipe's classes
     thermal_A: float = float("nan")  # rms thermal displacement per axis, where anything moves
+    tilt_deg: tuple[float, float] = (0.0, 0.0)  # of the columns along y and x
 
 
 class Recipe(BaseModel):
@@ -147,10 +148,10 @@ class Recipe(BaseModel):
         path = None if cache is None else cache / f"particle-{self.particle_key(index)}.npz"
         if path is not None and path.exists():
             with np.load(path, allow_pickle=False) as stored:
-                count = stored["count"]
-                label = stored["label"] if "label" in stored else np.zeros_like(count)
+                count, label = stored["count"], stored["label"]
+                lean = (float(stored["tilt_deg"][0]), float(stored["tilt_deg"][1]))
                 place = stored["y_A"], stored["x_A"]
-                return Particle(stored["waves"], *place, count, label, thermal_A=self.thermal(index))
+                return Particle(stored["waves"], *place, count, label, self.thermal(index), lean)
         specimen = self.specimen(index)
         rng = self.stream(2, index)
         sigma = float(self.thermal_A.draw(rng, 1)[0])
@@ -159,12 +160,12 @@ class Recipe(BaseModel):
         )
         truth = specimen.columns()
         y, x, count, label = (truth[name].to_numpy() for name in ("y_A", "x_A", "count", "label"))
-        particle = Particle(waves, y, x, count, label, thermal_A=sigma)
+        particle = Particle(waves, y, x, count, label, sigma, specimen.tilt_deg())
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp.npz")
-            known = {name: getattr(particle, name) for name in ("y_A", "x_A", "count", "label")}
-            np.savez(temporary, waves=waves, **known)
+            tilt = np.array(particle.tilt_deg)
+            np.savez(temporary, waves=waves, y_A=y, x_A=x, count=count, label=label, tilt_deg=tilt)
             temporary.replace(path)
         return particle
 
@@ -173,7 +174,8 @@ class Recipe(BaseModel):
         parts = self.model_dump(
             mode="json", include={"kind", "seed", "particle", "thermal_A", "snapshots", "multislice"}
         )
-        return hashlib.sha256(json.dumps([parts, index], sort_keys=True).encode()).hexdigest()[:32]
+        stored = 2  # changes with what is stored
+        return hashlib.sha256(json.dumps([parts, index, stored], sort_keys=True).encode()).hexdigest()[:32]
 
     def film(self, index: int, cache: Path | None = None) -> ExitWave:
         """Transmission of amorphous film number ``index``."""
@@ -300,14 +302,16 @@ class WaveBank:
         move = np.round(rng.uniform(-0.3, 0.3, 2) * waves.shape[-1]).astype(int)
         waves = shifted(waves, move)
         y, x = (y + move[0] * step) % size, (x + move[1] * step) % size
+        lean_y, lean_x = particle.tilt_deg
         # pixel i lies at i * step: a mirror maps i to n - 1 - i
         if rng.random() < 0.5:
-            waves, y = waves[..., ::-1, :], (size - step - y) % size
+            waves, y, lean_y = waves[..., ::-1, :], (size - step - y) % size, -lean_y
         if rng.random() < 0.5:
-            waves, x = waves[..., :, ::-1], (size - step - x) % size
+            waves, x, lean_x = waves[..., :, ::-1], (size - step - x) % size, -lean_x
         if rng.random() < 0.5:
-            waves, y, x = waves.swapaxes(-1, -2), x, y
-        return Scene(np.ascontiguousarray(waves), y, x, particle.count, particle.label, particle.thermal_A)
+            waves, y, x, lean_y, lean_x = waves.swapaxes(-1, -2), x, y, lean_x, lean_y
+        waves = np.ascontiguousarray(waves)
+        return Scene(waves, y, x, particle.count, particle.label, particle.thermal_A, (lean_y, lean_x))
 
 
 def shifted(wave: NDArray[np.complex64], move: NDArray[np.integer]) -> NDArray[np.complex64]:

@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 
 import numpy as np
@@ -20,6 +20,8 @@ from napari_atomcount.measure.lattice_spots import first_spacings, look_for_latt
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.expectation import expect
+from napari_atomcount.networks.normalise import NORMALISATION
+from napari_atomcount.pipeline.camera import camera_mtf
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
@@ -93,6 +95,7 @@ def analyze(
         )
     begun = time.monotonic()
     detector = _loaded(model, settings)
+    mtf = camera_mtf(movie, settings, images)
     loaded = time.monotonic()
     own_store = store is None
     store = LogitStore(movie, detector.card) if store is None else store
@@ -100,7 +103,8 @@ def analyze(
     shifts: dict[int, list[list[float]]] = {}
     say("columns", 0, len(frames))
     try:
-        for done, result in enumerate(detect_frames(movie, detector, settings, frames, cancelled), start=1):
+        results = detect_frames(movie, detector, settings, frames, cancelled, mtf)
+        for done, result in enumerate(results, start=1):
             store.add(result)
             spool.add(result.columns)
             if result.shift is not None:
@@ -124,6 +128,8 @@ def analyze(
         analysis.summary["seconds"]["intensity"] = time.monotonic() - seen
     timing = {"loading": loaded - begun, "columns": detected - loaded, **analysis.summary["seconds"]}
     analysis.summary["seconds"] = {name: round(value, 3) for name, value in timing.items()}
+    if card.normalisation == NORMALISATION:
+        analysis.summary["camera_mtf"] = asdict(mtf)
     if images > 1:
         series = [{"frame": t, "shift_px": shift} for t, shift in shifts.items()]
         analysis.summary["focal_series"] = {"images": images, "series": series}

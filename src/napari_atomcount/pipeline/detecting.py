@@ -14,10 +14,12 @@ import pandas as pd
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.measure.spectra import SpectrumMaker
 from napari_atomcount.pipeline.area import Area
+from napari_atomcount.pipeline.camera import camera_mtf
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, look_at
 from napari_atomcount.records import tables
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.records.settings import AnalysisSettings
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Looks(Protocol):
         frame: npt.NDArray[Any],
         pixel_size_nm: tuple[float, float],
         valid: npt.NDArray[np.bool_] | None = None,
+        mtf: Mtf | None = None,
     ) -> ProbabilityMaps:
         """Probability maps of one frame (Y, X), or of one series (K, Y, X)."""
         ...
@@ -88,6 +91,7 @@ def detect_frames(
     settings: AnalysisSettings | None = None,
     frames: Iterable[int] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    mtf: Mtf | None = None,
 ) -> Iterator[FrameResult]:
     """Find the columns of a movie, a frame at a time; memory does not grow with the number of frames.
 
@@ -105,6 +109,8 @@ def detect_frames(
         Frames to look at, or first images of series; by default those of the settings.
     cancelled : callable, optional
         Asked before each frame; True ends the iteration. So does ceasing to iterate.
+    mtf : Mtf, optional
+        Of the camera, from :func:`napari_atomcount.pipeline.camera.camera_mtf` if not given.
 
     Yields
     ------
@@ -121,6 +127,7 @@ def detect_frames(
     check_series(detector.card, settings.detect)
     pixel_size = movie.calibration.require_pixel_size()
     area = Area.of(movie, settings)
+    mtf = mtf or camera_mtf(movie, settings, detector.card.images)
     # What is masked (the support) may move on its own; a region of interest still needs its surroundings.
     maker = SpectrumMaker(movie.shape[1:], pixel_size, area.unmasked)
     card = detector.card
@@ -133,7 +140,7 @@ def detect_frames(
             return
         begun = time.monotonic()
         look = look_at(movie, t, card, settings.detect)
-        maps = detector.detect(look.seen, pixel_size, look.valid)
+        maps = detector.detect(look.seen, pixel_size, look.valid, mtf)
         if look.broken is not None:
             maps = replace(maps, observed=maps.observed & ~_in_map(look.broken, maps))
         said = list(look.words)

@@ -39,6 +39,9 @@ class DetectSettings(Settings):
     defocus_nm: tuple[float, ...] = setting(
         (), "nm", "defocus of the images of a series, in their order; empty: it rises from image to image"
     )
+    mtf: tuple[float, float, float] | None = setting(
+        None, "", "c1, c2, c3 of the camera's MTF (thesis eq. 2.21); empty: from the noise of the movie"
+    )
 
 
 class DriftSettings(Settings):

@@ -34,6 +34,11 @@ class NanoparticleSettings(BaseModel):
         default={"Au": 0.65, "Pt": 0.35}, description="element: relative share"
     )
     diameter_A: tuple[float, float] = (14.0, 46.0)
+    aspect: tuple[float, float] = Field(
+        (1.0, 1.0),
+        description="extent along the beam over that in the plane; an outline must not tell counts",
+    )
+    height_A: float = Field(58.0, description="largest extent along the beam")
     tilt_deg: tuple[float, float] = (0.0, 3.2)
     cell_A: float = 51.2
     lattice_scale: tuple[float, float] = (0.985, 1.015)
@@ -66,11 +71,12 @@ def nanoparticle(rng: np.random.Generator, settings: NanoparticleSettings | None
     diameter = rng.uniform(*s.diameter_A)
     twin = bool(rng.random() < s.twin)
 
-    points = lattice_110(a, 1.25 * diameter, 1.25 * diameter)
+    aspect = 1.0 if s.aspect[0] == s.aspect[1] else float(np.exp(rng.uniform(*np.log(s.aspect))))
+    points = lattice_110(a, 1.25 * diameter, min(1.25 * diameter * max(aspect, 1.0), s.height_A))
     points += rng.uniform(-0.5, 0.5, 3) * a
     if twin:
         points = twinned(points, a, offset=rng.uniform(-0.25, 0.25) * diameter)
-    inside = random_facets(points, diameter / 2, rng)
+    inside = random_facets(points, diameter / 2, rng, aspect)
     neighbours = neighbour_table(points, a / np.sqrt(2))
     occupied = np.append(inside, False)  # the last entry stands for 'no neighbour'
     if rng.random() < s.rough:
@@ -153,7 +159,7 @@ def twinned(points: Points, a: float, offset: float) -> Points:
     return np.concatenate([below, mirrored[depth < -1e-3 * a]])
 
 
-def random_facets(points: Points, radius: float, rng: np.random.Generator) -> Mask:
+def random_facets(points: Points, radius: float, rng: np.random.Generator, aspect: float = 1.0) -> Mask:
     """Cut a random polyhedron by {100}, {110} and {111} planes, each face at a distance of its own.
 
     Parameters
@@ -162,6 +168,8 @@ def random_facets(points: Points, radius: float, rng: np.random.Generator) -> Ma
         Lattice points in the [110] setting, Å.
     radius : float
         Mean distance of the faces, Å.
+    aspect : float
+        Factor on the distance of faces that lie across the beam, and less of inclined ones.
 
     Returns
     -------
@@ -171,15 +179,16 @@ def random_facets(points: Points, radius: float, rng: np.random.Generator) -> Ma
     # rows: x, y, z of our setting
     axes = np.array([[0, 0, 1], [1, -1, 0], [1, 1, 0]]) / np.sqrt([[1], [2], [2]])
     mean = {"100": rng.uniform(0.8, 1.15), "110": rng.uniform(0.95, 1.3), "111": rng.uniform(0.8, 1.05)}
-    inside = np.linalg.norm(points - centre, axis=1) < 1.05 * radius
+    inside = np.linalg.norm((points - centre) / np.array([1.0, 1.0, aspect]), axis=1) < 1.05 * radius
     for indices in itertools.product((-1, 0, 1), repeat=3):
         family = "".join(sorted(map(str, np.abs(indices)), reverse=True))
         if family not in mean:
             continue
         normal = axes @ np.array(indices) / np.linalg.norm(indices)
-        inside &= (points - centre) @ normal < radius * mean[family] * rng.uniform(0.75, 1.1)
+        longer = np.hypot(aspect * normal[2], np.hypot(normal[0], normal[1]))
+        inside &= (points - centre) @ normal < radius * longer * mean[family] * rng.uniform(0.75, 1.1)
     thin = rng.uniform(0.55, 1.0) if rng.random() < 0.4 else 1.0  # flattened along the beam
-    return np.asarray(inside & (np.abs(points[:, 2] - centre[2]) < thin * radius))
+    return np.asarray(inside & (np.abs(points[:, 2] - centre[2]) < thin * radius * aspect))
 
 
 def neighbour_table(points: Points, distance: float) -> Index:

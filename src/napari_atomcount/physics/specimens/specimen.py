@@ -56,6 +56,22 @@ class Specimen:
             {"y_A": mean[0], "x_A": mean[1], "count": count[present], "label": label[present]}, index=present
         )
 
+    def tilt_deg(self) -> tuple[float, float]:
+        """Tilt of the columns against the beam along y and x, degrees.
+
+        From the regression of their atoms' y and x on z, all columns together; 0 if none has two atoms.
+        """
+        own = self.column >= 0
+        index, position = self.column[own], self.atoms.positions[own]
+        count = np.bincount(index)
+        mean = [np.bincount(index, position[:, k])[index] / count[index] for k in range(3)]
+        x, y, z = (position[:, k] - mean[k] for k in range(3))
+        depth = float((z**2).sum())
+        if depth == 0:
+            return 0.0, 0.0
+        lean = np.array([(y * z).sum(), (x * z).sum()]) / depth
+        return float(np.rad2deg(np.arctan(lean[0]))), float(np.rad2deg(np.arctan(lean[1])))
+
     def displaced(self, sigma_A: float, rng: np.random.Generator) -> Specimen:
         """Return a snapshot with independent Gaussian thermal displacements (Einstein model, thesis 2.5).
 

@@ -1,7 +1,7 @@
 """For all tests: workers side by side; and no window where there is no screen, for Qt would abort Python.
 
-With ``-n 2 --dist loadgroup`` one worker opens the windows, one at a time, and each worker has a virtual
-screen of its own; the other tests go module by module to whichever worker is free.
+With ``-n 2`` one worker opens the windows, one at a time, and each worker has a virtual screen of its own.
+The other tests go file by file to whichever worker is free.
 """
 
 import os
@@ -16,8 +16,7 @@ import pytest
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
-TESTS = Path(__file__).parent
-GUI_TESTS = TESTS / "gui"
+GUI_TESTS = Path(__file__).parent / "gui"
 # torch, numpy, numba and Mesa's software OpenGL; each reads its own once, when it is loaded
 THREADS = (
     "OMP_NUM_THREADS",
@@ -42,15 +41,23 @@ def pytest_configure(config):
             os.environ.setdefault(name, "1")  # the workers, which start after this, inherit it
 
 
-@pytest.hookimpl(tryfirst=True)  # a worker of xdist reads the groups in this same hook
+@pytest.hookimpl(optionalhook=True)  # of xdist; its --dist=loadgroup groups nothing with pytest 9.2
+def pytest_xdist_make_scheduler(config, log):
+    """Who runs what: the tests of a file stay together, and so do all tests that open windows."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class WindowsInOneWorker(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "windows" if (config.rootpath / file).is_relative_to(GUI_TESTS) else file
+
+    return WindowsInOneWorker(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Skip what needs a screen where there is none; tests that belong to one worker get one group."""
+    """Skip what needs a screen where there is none."""
     if screen_is_missing():
         reason = "no screen: neither DISPLAY nor Xvfb (scripts/setup_screen.sh installs it)"
         for item in items:
             if GUI_TESTS in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        for item in items:
-            own = ".".join(item.path.relative_to(TESTS).with_suffix("").parts)
-            item.add_marker(pytest.mark.xdist_group("gui" if GUI_TESTS in item.path.parents else own))

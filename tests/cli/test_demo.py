@@ -62,7 +62,7 @@ def test_readme_begins_with_its_two_commands() -> None:
     )
     assert len(first.splitlines()) == len(second.splitlines()) == 1
     assert first.endswith("napari-atomcount demo --out demo")
-    assert second.endswith("pytest -n 2 --dist loadgroup")
+    assert second.endswith("pytest -n 2")
     readme = (TOP / "README.md").read_text("utf-8")
     for link in re.findall(r"\]\(((?!http)[^)]+)\)", readme):
         assert (TOP / link).exists(), link

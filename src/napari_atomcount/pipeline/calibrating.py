@@ -31,6 +31,8 @@ CUT = (
 )
 LARGE_NM = 15.0  # a larger crystal has the lattice of the bulk, within 0.1 %
 WORST_GAIN = 0.2  # relative error beyond which a gain says nothing
+OF_FRAMES = "noise of differences between frames, and of their sum in vacuum"
+OF_ONE_FRAME = "noise of vacuum in a single frame: an upper bound"
 
 Images = list[npt.NDArray[Any]]
 
@@ -96,10 +98,16 @@ def calibrate(
         warnings.append("no lattice was given (--lattice): the pixel size was not measured")
     gain = measure_gain(_gain_frames(movie, numbers), dark_level)
     if gain is None:
-        warnings.append("the gain was not measured: it needs two successive frames of the same scene")
+        warnings.append(
+            "the gain was not measured: it needs two successive frames of the same scene, or one with vacuum"
+        )
     elif gain.error > WORST_GAIN * gain.counts_per_electron:
         gain = None
         warnings.append("the gain was not measured: the frames differ by more than their noise")
+    elif gain.frames == 1:
+        warnings.append(
+            "the gain is that of what looks like vacuum in a single frame: a film there makes it too large"
+        )
     small = None if size is None or as_bulk else _small_crystal(size, parts)
     if size is not None and small is not None:
         size = _without(size, small)
@@ -269,7 +277,8 @@ def _about_gain(gain: Gain) -> dict[str, Any]:
         "source": "estimated",
         "dark_level": gain.dark_level,
         "single_pixels": gain.single_pixels,
-        "frame_pairs": gain.frame_pairs,
+        "frame_pairs": gain.frames - 1,
+        "from": OF_FRAMES if gain.frames > 1 else OF_ONE_FRAME,
     }
 
 

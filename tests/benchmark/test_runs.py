@@ -150,12 +150,12 @@ def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
         return made.model_copy(update={"particle": particle, "snapshots": 1, "kinetics": kinetics})
 
     monkeypatch.setattr(dynamics, "recipe", tiny_recipe)
-    monkeypatch.setattr(turning, "TURNS_DEG", (4.0,))
+    monkeypatch.setattr(turning, "MOTIONS", ((4.0, 0.0), (0.0, 0.02)))
     result = dynamics.run_dynamics(tiny_model, 1, 0, lambda *_: None, frames=3)
     assert list(result.rows.method) == list(dynamics.METHODS)
     assert result.rows.iloc[0].events_true > 0
     assert (result.movies.seed >= 700_000).all()
-    assert result.turning["rotation"].tolist() == [False, True]
+    assert result.turning["followed"].tolist() == [False, True, False, True]
     files = report.write_dynamics(result, tmp_path, {"seed": 0})
     assert all(f.stat().st_size > 100 for f in files)
 

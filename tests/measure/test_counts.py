@@ -6,6 +6,7 @@ import pytest
 
 from napari_atomcount.measure.count_chain import decode_counts, learn_counts
 from napari_atomcount.measure.counts import context_offsets, count_noise, read_counts, usual_counts
+from napari_atomcount.measure.markov import window_probability
 
 K = 20
 
@@ -53,6 +54,24 @@ def test_one_atom_steps_are_found_under_noise_and_bias():
         assert (found.gain if found.step[t, s] > found.step[t - 1, s] else found.lose)[
             max(t - 1, 0) : t + 2, s
         ].sum() > 0.3
+
+
+@pytest.mark.parametrize(("noise", "least"), [(0.5, 0.9), (0.7, 0.5)])
+def test_stated_probabilities_are_true(noise, least):
+    """As many changes are false as their probabilities say, at noise under which many are missed too."""
+    stated, true, number = [], 0, 0
+    for seed in range(6):
+        _, x, occupied, changes = made(seed, frames=60, noise=noise, rate=0.25)
+        found = decoded(x, occupied, allowed=3.0)
+        got = changes_of(found.step)
+        row, site = np.array(got, dtype=int).reshape(-1, 2).T
+        up = found.step[row, site] > found.step[row - 1, site]
+        both = [window_probability(steps, row, site, row - 1, 2) for steps in (found.gain, found.lose)]
+        stated += np.where(up, *both).tolist()
+        true += sum(any(s == u and abs(t - v) <= 2 for v, u in changes) for t, s in got)
+        number += len(changes)
+    assert true / number > least
+    assert true == pytest.approx(sum(stated), abs=2.5 * np.sqrt(sum(p * (1 - p) for p in stated)) + 1)
 
 
 def test_noise_and_bias_make_no_changes():

@@ -54,7 +54,7 @@ MOVING, STATIC = 12, 8
 ATOMS_EVERY, PARTIAL = 3, 0.5
 #: An error of the drift larger than this is a jump by a lattice period, nm.
 JUMP_NM = 0.1
-#: Dose of the movies in which the particle turns, and where their seeds start.
+#: Dose of the movies in which the particle turns or grows, and where their seeds start.
 TURNING_DOSE, TURNING_SEED = 310.0, 800
 #: Frames of the moving average that is measured beside ours.
 WINDOW = 5
@@ -112,7 +112,7 @@ class Drift:
 
 @dataclass
 class DynamicsResult:
-    """Rows by dose and method, rows by movie, the floors, and particles that turn (`turning`)."""
+    """Rows by dose and method, rows by movie, the floors, and particles that turn or grow (`turning`)."""
 
     card: ModelCard
     rows: pd.DataFrame
@@ -163,7 +163,7 @@ def run_dynamics(
         )
     tell("movies", len(jobs), len(jobs))
     table = pd.DataFrame([row for dose in DOSES for row in tallies[dose].rows(card, dose, seed, frames)])
-    tell("particles that turn", 0, 1)
+    tell("particles that turn or grow", 0, 1)
     turning = run_turning(
         lambda number: recipe(number, TURNING_DOSE, frames),
         detector,
@@ -172,7 +172,7 @@ def run_dynamics(
         cache,
         FRAME_S,
     )
-    tell("particles that turn", 1, 1)
+    tell("particles that turn or grow", 1, 1)
     return DynamicsResult(card, table, pd.DataFrame(rows), dynamics_floors(table), turning)
 
 

@@ -287,14 +287,18 @@ def dynamics_markdown(result: DynamicsResult) -> str:
 
 
 def turning_markdown(rows: pd.DataFrame) -> str:
-    """Table of particles that turn."""
-    head = ["turn, °", "followed", "columns", "sites", "columns that keep their site", "turn rms, °"]
-    head += ["events", "F1", "false per 1,000"]
-    keys = ["turn_deg", "rotation", "columns_true", "sites", "kept", "turn_rms_deg", "events_true", "f1"]
-    keys += ["false_per_1000"]
-    told = rows.assign(rotation=np.where(rows["rotation"], "yes", "–"))
+    """Table of particles that turn or grow."""
+    head = ["turn, °", "growth, %", "followed", "columns", "sites", "columns that keep their site"]
+    head += ["turn rms, °", "scale rms, %", "events", "F1", "false per 1,000"]
+    keys = ["turn_deg", "growth", "followed", "columns_true", "sites", "kept", "turn_rms_deg", "scale_rms"]
+    keys += ["events_true", "f1", "false_per_1000"]
+    told = rows.assign(
+        followed=np.where(rows["followed"], "yes", "–"),
+        growth=100 * rows["growth"],
+        scale_rms=100 * rows["scale_rms"],
+    )
     table = markdown(head, ([row[k] for k in keys] for _, row in told.iterrows()))
-    return f"Particles that turn in the plane during the movie, 310 e/Å² a frame:\n\n{table}"
+    return f"Particles that turn in the plane or grow in the image, 310 e/Å² a frame:\n\n{table}"
 
 
 def speed_markdown(result: SpeedResult) -> str:

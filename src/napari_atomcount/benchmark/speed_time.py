@@ -105,7 +105,7 @@ def following_rows(frames: int = FRAMES, sites: int = SITES) -> list[tuple[str, 
     settings = AnalysisSettings(drift=DriftSettings(enabled=False))
     times: dict[int, float] = {}
     correction = np.nan
-    for length in (frames // 2, frames):
+    for length in (20, frames // 2, frames):  # the first compiles the chains, and is not looked at
         movie, store, columns = made_movie(length, sites)
         try:
             begun = time.perf_counter()

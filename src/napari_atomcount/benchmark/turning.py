@@ -1,4 +1,4 @@
-"""Particles that turn in the plane: whether every column keeps its site, and how right the turn is."""
+"""Particles that turn in the plane or grow in the image: whether columns keep their sites."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings, DriftSettings
 
-#: Turn of each movie from its first frame to its last, degrees.
-TURNS_DEG = (5.0, -3.0, 1.5)
+#: Turn of each movie from its first frame to its last, degrees, and how much larger it becomes.
+MOTIONS = ((5.0, 0.0), (-3.0, 0.0), (1.5, 0.0), (0.0, 0.03), (0.0, -0.02))
 
 
 def run_turning(
@@ -30,12 +30,12 @@ def run_turning(
     cache: Path,
     frame_s: float,
 ) -> pd.DataFrame:
-    """Follow movies in which the particle turns, with and without `--rotation`.
+    """Follow movies in which the particle turns or grows, with and without `--rotation` or `--scale`.
 
     Parameters
     ----------
     recipes : callable
-        The recipe of a movie by its number; its turn is set here.
+        The recipe of a movie by its number; its turn and growth are set here.
     detector : Detector
         The network.
     dose : float
@@ -50,41 +50,51 @@ def run_turning(
     Returns
     -------
     DataFrame
-        turn_deg, rotation (whether it was followed), columns_true, sites (found), kept (share of true columns
-        that are at one site throughout), turn_rms_deg, events_true, f1, false_per_1000.
+        turn_deg, growth, followed, columns_true, sites (found), kept (share of true columns that are at one
+        site throughout), turn_rms_deg, scale_rms, events_true, f1, false_per_1000.
     """
     rows: list[dict[str, Any]] = []
-    for number, turn in enumerate(TURNS_DEG):
+    for number, (turn, growth) in enumerate(MOTIONS):
         made = recipes(number)
-        made = made.model_copy(update={"kinetics": made.kinetics.model_copy(update={"turn_deg": turn})})
+        motion = {"turn_deg": turn, "growth": growth}
+        made = made.model_copy(update={"kinetics": made.kinetics.model_copy(update=motion)})
         true = simulate_movie(made, first_seed + number, cache)
         pixel_nm = true.pixel_A / 10
         calibration = Calibration(
             pixel_size_nm=(pixel_nm, pixel_nm), frame_time_s=frame_s, dose_e_per_A2=dose, kv=300.0, gain=1.0
         )
         movie = Movie(true.frames, calibration, "turning")
-        for rotation in (False, True):
-            settings = AnalysisSettings(material="Au", drift=DriftSettings(rotation=rotation))
+        for drift in (DriftSettings(), DriftSettings(rotation=turn != 0, scale=growth != 0)):
+            settings = AnalysisSettings(material="Au", drift=drift)
             found = analyze(movie, detector, settings)
             place = found.sites.set_index("site_id")[["y", "x"]]
             events = found.events[found.events["kind"].isin(["appear", "vanish"])].join(place, on="site_id")
             whole = true.events[true.events["kind"].isin(["appear", "vanish"])]
             site_frames = int((found.state >= 0).sum())
             score = match_events(events, whole, pixel_nm, site_frames).figures()
-            error = found.drift["rotation"] - true.turn if rotation else pd.Series(-true.turn)
-            error = error - error.median()  # where the sites lie in frame 0 has its own error
+            followed = drift.rotation or drift.scale
+            frame = found.drift["frame"]
+            turned = found.drift["rotation"] if followed else 0.0 * frame
+            grown = found.drift["scale"] if followed else 1.0 + 0.0 * frame
             rows.append(
                 {
                     "turn_deg": turn,
-                    "rotation": rotation,
+                    "growth": growth,
+                    "followed": followed,
                     "columns_true": len(true.sites),
                     "sites": len(found.sites),
                     "kept": _kept(found.columns, true.truth, SITE_NM / pixel_nm),
-                    "turn_rms_deg": float(np.sqrt((error**2).mean())),
+                    "turn_rms_deg": _rms(turned - true.turn[frame]),
+                    "scale_rms": _rms(grown - true.scale[frame]),
                     **{name: score[name] for name in ("events_true", "f1", "false_per_1000")},
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _rms(error: pd.Series[float]) -> float:
+    """About the median: where the sites lie in frame 0 has its own error."""
+    return float(np.sqrt(((error - error.median()) ** 2).mean()))
 
 
 def _kept(columns: pd.DataFrame, truth: pd.DataFrame, radius: float) -> float:

@@ -58,6 +58,12 @@ class Kinetics(BaseModel):
         le=30,
         description="turn of the particle in the plane from the first frame to the last, counter-clockwise",
     )
+    growth: float = Field(
+        0.0,
+        ge=-0.1,
+        le=0.1,
+        description="how much larger the particle is in the image in the last frame than in the first",
+    )
     defocus_jitter_nm: float = Field(0.3, ge=0, description="spread of the defocus from frame to frame, nm")
 
 
@@ -101,6 +107,8 @@ class KineticMovie:
         leaves out are zero. The defocus of a frame lies around this one by ``kinetics.defocus_jitter_nm``.
     turn : numpy.ndarray, shape (T,)
         Degrees against frame 0 about the middle of the image, counter-clockwise on the screen.
+    scale : numpy.ndarray, shape (T,)
+        Enlargement against frame 0, about the same point.
     """
 
     frames: NDArray[np.float32]
@@ -112,6 +120,7 @@ class KineticMovie:
     pixel_A: float
     optics: dict[str, float]
     turn: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(0))
+    scale: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.ones(0))
 
 
 def kinetic_states(
@@ -218,15 +227,19 @@ class KineticScene:
         self.states, self.mobile = kinetic_states(self.full, self.coordination, kinetics, self.rng, may)
         self.drift_nm = drift_path(recipe.kinetics, self.rng)
         self.turn = np.linspace(0.0, kinetics.turn_deg, kinetics.frames)
+        self.scale = np.linspace(1.0, 1.0 + kinetics.growth, kinetics.frames)
         sigma = float(recipe.thermal_A.draw(self.rng, 1)[0])
         self.snapshots = [self.specimen.displaced(sigma, self.rng) for _ in range(recipe.snapshots)]
         self.microscope = {name: float(v[0]) for name, v in recipe.draw_optics(self.rng, 1).items()}
         self.camera = {name: float(v[0]) for name, v in recipe.draw_detector(self.rng, 1).items()}
 
     def waves(
-        self, state: NDArray[np.int64], cache: Path | None, turn_deg: float = 0.0
+        self, state: NDArray[np.int64], cache: Path | None, turn_deg: float = 0.0, scale: float = 1.0
     ) -> NDArray[np.complex64]:
-        """Exit waves of the particle with the given number of atoms in each column, shape (S, Y, X)."""
+        """Exit waves of the particle with the given number of atoms in each column, shape (S, Y, X).
+
+        It grows as the image of it would, in the plane only.
+        """
         keep = np.ones(len(self.specimen.atoms), bool)
         for column, atoms in zip(self.index, state, strict=True):
             members = np.flatnonzero(self.specimen.column == column)
@@ -235,18 +248,21 @@ class KineticScene:
         turned = []
         for snapshot in self.snapshots:
             atoms = snapshot.atoms[keep]
-            if turn_deg:
-                y, x = self.turned(atoms.positions[:, 1], atoms.positions[:, 0], turn_deg)
+            if turn_deg or scale != 1:
+                y, x = self.turned(atoms.positions[:, 1], atoms.positions[:, 0], turn_deg, scale)
                 atoms.positions[:, 0], atoms.positions[:, 1] = x, y
             turned.append(exit_wave(atoms, self.recipe.multislice, cache))
         return np.stack(turned)
 
     def turned(
-        self, y: NDArray[np.float64], x: NDArray[np.float64], turn_deg: float
+        self, y: NDArray[np.float64], x: NDArray[np.float64], turn_deg: float, scale: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Places (Å) turned about the middle of the cell, counter-clockwise on the screen: y points down."""
+        """Places (Å) turned and enlarged about the middle of the cell.
+
+        Counter-clockwise on the screen: y points down.
+        """
         middle = self.recipe.particle.cell_A / 2
-        c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
+        c, s = scale * np.cos(np.deg2rad(turn_deg)), scale * np.sin(np.deg2rad(turn_deg))
         dy, dx = y - middle, x - middle
         return middle + c * dy - s * dx, middle + s * dy + c * dx
 
@@ -278,8 +294,8 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
     truth = []
     for t, state in enumerate(scene.states):
         y, x = scene.positions(state)
-        if scene.turn[t]:
-            y, x = scene.turned(y, x, float(scene.turn[t]))
+        if scene.turn[t] or scene.scale[t] != 1:
+            y, x = scene.turned(y, x, float(scene.turn[t]), float(scene.scale[t]))
         there = np.flatnonzero(state)
         dy, dx = scene.drift_nm[t] * 10 / pixel
         truth.append(
@@ -314,6 +330,7 @@ def simulate_movie(recipe: HoppingRecipe, seed: int, cache: Path | None = None) 
         pixel,
         scene.microscope,
         scene.turn,
+        scene.scale,
     )
 
 
@@ -331,10 +348,10 @@ def frames_of(scene: KineticScene, cache: Path | None) -> Iterator[NDArray[np.fl
     last: bytes = b""
     waves: NDArray[np.complex64] = np.empty(0, np.complex64)
     for t, state in enumerate(scene.states):
-        turn = float(scene.turn[t])
-        key = state.tobytes() + np.float64(turn).tobytes()
+        turn, scale = float(scene.turn[t]), float(scene.scale[t])
+        key = state.tobytes() + np.array([turn, scale]).tobytes()
         if key != last:
-            waves, last = scene.waves(state, cache, turn), key
+            waves, last = scene.waves(state, cache, turn, scale), key
         step = size / waves.shape[-1]
         dy, dx = scene.drift_nm[t] * 10 / step
         moved = torch.from_numpy(shift_wave(waves, (float(dy), float(dx))))[None]

@@ -175,6 +175,13 @@ def test_an_edit_is_copied_to_the_following_frames(hands):
     hands.key(Qt.Key.Key_Z, CTRL)  # the copies are one gesture
     assert int(hands.at_place(*COLUMN, frame=2)["count"].iloc[0]) != 2
     assert int(hands.at_place(*COLUMN, frame=0)["count"].iloc[0]) == 2
+    hands.key(Qt.Key.Key_C, SHIFT)
+    last = max(desk.run.frames)
+    assert all(int(hands.at_place(*COLUMN, frame=t)["count"].iloc[0]) == 2 for t in range(last + 1))
+    before = len(hands.lines())
+    hands.key(Qt.Key.Key_Z, CTRL)  # these are one gesture, too, and one line of the log takes it back
+    assert len(hands.lines()) == before + 1
+    assert int(hands.at_place(*COLUMN, frame=last)["count"].iloc[0]) != 2
 
 
 def test_all_by_keyboard(hands):
@@ -255,7 +262,9 @@ def test_keys_are_listed_and_can_be_changed(hands):
     assert hands.lines() == []
     hands.key(Qt.Key.Key_X)
     assert hands.lines()[-1]["edit"] == "remove"
-    again = type(keys)(hands.review, {name: (lambda: None) for name in ("add", "copy", "overlay")})
+    again = type(keys)(
+        hands.review, {name: (lambda: None) for name in ("add", "copy", "copy_all", "overlay")}
+    )
     assert again.chosen["remove"] == ("X",)
     desk.click("keys_reset")
     assert keys.chosen["remove"] == ("Del", "Backspace")

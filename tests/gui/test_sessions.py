@@ -81,6 +81,32 @@ def test_reopening_is_being_where_one_was(desk, movie, tmp_path):
     desk.wait(lambda: not dock.refollower.busy and not desk.run.analysis_is_stale)
 
 
+def test_what_was_asked_for_and_what_was_wrong_at_first_are_found_again(desk, movie, tmp_path):
+    """Reviewing is measured against what there was to review, also on another day."""
+    mine = put(movie, tmp_path)
+    show(desk, mine)
+    run(desk)
+    queue = desk.dock.reviewing.review.queue
+    desk.wait(lambda: "counts" in queue.answers)
+    combo = desk.widget("review_answer")
+    combo.setCurrentIndex(combo.findData("counts"))
+    combo.activated.emit(combo.currentIndex())
+    at_first = queue.at_first
+    assert at_first == pytest.approx(queue.review.wrong_left, abs=1e-3)
+    desk.dock.keeper.do([corrections.review(t) for t in range(4)])
+    desk.wait(lambda: queue.review.wrong_left < at_first - 1)
+    words = desk.widget("review_words").text()
+    assert "at first" in words
+    desk.wait(lambda: not desk.dock.refollower.busy and not desk.run.analysis_is_stale)
+
+    show(desk, replace(movie, data=np.array(movie.data) + 1))
+    assert queue.at_first is None  # another movie's
+    show(desk, mine)
+    desk.wait(lambda: queue.at_first is not None)
+    assert (queue.answer, queue.at_first) == ("counts", pytest.approx(at_first, abs=1e-3))
+    assert "at first" in desk.widget("review_words").text()
+
+
 def test_a_second_window_reads_only_and_sees_the_first(desk, movie, tmp_path):
     mine = put(movie, tmp_path)
     show(desk, mine)

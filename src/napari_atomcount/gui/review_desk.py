@@ -22,6 +22,7 @@ from napari_atomcount.gui.review_section import ReviewSection
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.uncertain_rings import UncertainRings
+from napari_atomcount.records.errors import AtomcountError
 
 NEAR = 0.4  # what lies within this part of the view around its centre need not be centred
 
@@ -55,6 +56,7 @@ class Reviewing(QObject):
         more = {
             "add": self._add_under_pointer,
             "copy": lambda: self.review.copy_forward(self.section.copies.value()),
+            "copy_all": lambda: self.review.copy_forward(self.section.copies.maximum()),
             "overlay": self._toggle_columns,
         }
         self.banner = Banner(self)
@@ -98,6 +100,8 @@ class Reviewing(QObject):
         review.said.connect(section.say)
         review.said.connect(self.banner.say)
         review.queue.changed.connect(self._show_queue)
+        review.queue.changed.connect(self._keep_queue)
+        keeper.opened.connect(self._find_queue_again)
         keeper.changed.connect(self.update_state)
         keeper.changed.connect(lambda: self.banner.set_read_only(keeper.read_only))
         self.model.edited.connect(lambda _frames: self.marks.refresh())
@@ -162,6 +166,23 @@ class Reviewing(QObject):
         self.section.show_review(
             queue.review, 0 if session is None else session.history.n_edits, queue.at_first
         )
+
+    def _keep_queue(self) -> None:
+        """Keep what is asked for, and what was expected to be wrong before the first edit."""
+        session, kept = self.keeper.session, self.review.queue.kept
+        run = self.model.run
+        if session is None or session.read_only or run is None or run.number != session.run:
+            return
+        if kept != session.record.view.get("review", {"answer": None, "at_first": {}}):
+            try:
+                session.save_view(review=kept)
+            except AtomcountError:
+                return  # an edit would say so; this is not worth a word
+
+    def _find_queue_again(self) -> None:
+        session = self.keeper.session
+        if session is not None:
+            self.review.queue.find_again(session.record.view.get("review"))
 
     def _go(self, frame: int, y: float, x: float) -> None:
         """Show a frame and, unless it is well in sight, centre a place of it."""

@@ -47,6 +47,7 @@ KEYS = (
     Key("more", "one atom more", ("+", "=")),
     Key("less", "one atom less", ("-",)),
     Key("copy", "copy the last edit to the next frames", ("C",)),
+    Key("copy_all", "copy it to all frames that follow", ("Shift+C",)),
     Key("undo", "undo", ("Ctrl+Z",)),
     Key("redo", "redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
     Key("next_column", "select the next column", ("W",)),
@@ -75,7 +76,7 @@ class CorrectKeys(QObject):
     review
         What they act on.
     more
-        What the review cannot do itself: ``add``, ``copy``, ``overlay``.
+        What the review cannot do itself: ``add``, ``copy``, ``copy_all``, ``overlay``.
 
     Signals
     -------

@@ -31,7 +31,7 @@ class ReviewQueue(QObject):
         self.answers: tuple[str, ...] = ()
         self.answer: str | None = None  # what the person asked for; None: the usual question
         self.at_first: float | None = None  # expected wrong before any edit, where it was seen
-        self._firsts: dict[tuple[int, str], float] = {}
+        self.firsts: dict[str, float] = {}  # the same of each run and answer, kept with the session
         self._at: tuple[int, float, float] | None = None
         self._index = -1
         self._timer = QTimer(self)
@@ -40,6 +40,7 @@ class ReviewQueue(QObject):
         self._timer.timeout.connect(self.refresh)
         for signal in (model.run_changed, model.analysis_changed):
             signal.connect(self.refresh_later)
+        model.movie_changed.connect(self.forget)
         model.edited.connect(lambda _frames: self.refresh_later())
         model.frame_finished.connect(lambda _frame: self.refresh_later())
 
@@ -61,9 +62,10 @@ class ReviewQueue(QObject):
             self.answers = answers(analysis, run.card.counts)
             answer = self.answer if self.answer in self.answers else self.answers[0]
             self.review = review_queue(run.columns, ids, frames, analysis, answer=answer, said=said)
-            if (edits is None or not edits.edited_frames) and not run.analysis_is_stale:
-                self._firsts[id(run), answer] = self.review.wrong_left
-            self.at_first = self._firsts.get((id(run), answer))
+            name = f"{run.number}/{answer}"
+            if run.number and (edits is None or not edits.edited_frames) and not run.analysis_is_stale:
+                self.firsts[name] = round(self.review.wrong_left, 4)
+            self.at_first = self.firsts.get(name)
         self.changed.emit()
 
     def ask(self, answer: str) -> None:
@@ -71,6 +73,26 @@ class ReviewQueue(QObject):
         if answer != self.answer:
             self.answer, self._at, self._index = answer, None, -1
             self.refresh()
+
+    def forget(self) -> None:
+        """Another movie is shown: nothing is known of what its runs left at first."""
+        self.firsts, self.at_first, self._at, self._index = {}, None, None, -1
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a session keeps of the queue, in plain values."""
+        return {"answer": self.answer, "at_first": dict(self.firsts)}
+
+    def find_again(self, kept: Any) -> None:
+        """Take what a session kept; of another version of the package, what can be understood."""
+        self.forget()
+        if isinstance(kept, dict):
+            answer, firsts = kept.get("answer"), kept.get("at_first")
+            self.answer = answer if isinstance(answer, str) else self.answer
+            if isinstance(firsts, dict):
+                known = {str(k): v for k, v in firsts.items() if isinstance(v, int | float)}
+                self.firsts = {name: float(value) for name, value in known.items()}
+        self.refresh_later()
 
     @property
     def length(self) -> int:

@@ -62,7 +62,8 @@ class ReviewQueue(QObject):
             self.answers = answers(analysis, run.card.counts)
             answer = self.answer if self.answer in self.answers else self.answers[0]
             self.review = review_queue(run.columns, ids, frames, analysis, answer=answer, said=said)
-            name = f"{run.number}/{answer}"
+            # without an analysis columns are counted, not sites: not to be compared
+            name = f"{run.number}/{answer}/{'sites' if self.review.of_sites else 'columns'}"
             if run.number and (edits is None or not edits.edited_frames) and not run.analysis_is_stale:
                 self.firsts[name] = round(self.review.wrong_left, 4)
             self.at_first = self.firsts.get(name)

@@ -134,7 +134,7 @@ def measured(
     begun = time.perf_counter()
     counts = movie(case, rng)
     made = time.perf_counter()
-    found = measure_gain(list(counts))
+    found = measure_gain(list(counts), single=True)
     row = {
         "index": index,
         **case,

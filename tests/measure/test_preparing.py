@@ -153,10 +153,11 @@ def test_the_dark_level_is_found_where_it_is_asked_for():
 
 def test_what_cannot_say_says_nothing():
     assert measure_gain(np.zeros((4, 128, 128))) is None
-    assert measure_gain([scene(256)]) is None  # no noise
+    assert measure_gain([scene(256)], single=True) is None  # no noise
     assert measure_gain(frames(3)[:, :20, :20]) is None
     assert measure_gain([]) is None
-    assert measure_gain(frames(1), dark_level=None) is None
+    assert measure_gain(frames(1), dark_level=None, single=True) is None
+    assert measure_gain(behind_a_camera(1, 7.0, 3)) is None  # not asked for
 
 
 def behind_a_camera(number: int, gain: float, seed: int, size: int = 256) -> list[np.ndarray]:
@@ -171,7 +172,7 @@ def behind_a_camera(number: int, gain: float, seed: int, size: int = 256) -> lis
 @pytest.mark.parametrize(("number", "most"), [(1, 4.0), (2, 2.4), (4, 1.7)])
 def test_a_few_frames_of_a_blurring_camera_are_as_good_as_the_statistics_allow(number, most):
     """The Cramér–Rao bound of two frames of pure vacuum is 1.6 %; the stated error has to be true."""
-    found = [measure_gain(behind_a_camera(number, 7.0, seed)) for seed in range(8)]
+    found = [measure_gain(behind_a_camera(number, 7.0, seed), single=True) for seed in range(8)]
     off = np.array([one.counts_per_electron / 7.0 - 1 for one in found])
     z = np.array([7.0 * o / one.error for o, one in zip(off, found, strict=True)])
     assert 100 * np.sqrt((off**2).mean()) < most
@@ -181,7 +182,7 @@ def test_a_few_frames_of_a_blurring_camera_are_as_good_as_the_statistics_allow(n
 
 def test_a_repeated_frame_counts_once():
     frame = behind_a_camera(1, 7.0, 3)[0]
-    once, thrice = measure_gain([frame]), measure_gain([frame] * 3)
+    once, thrice = measure_gain([frame], single=True), measure_gain([frame] * 3, single=True)
     assert once is not None
     assert once == thrice
 
@@ -191,7 +192,7 @@ def test_a_single_frame_without_vacuum_says_nothing_of_the_gain():
     rng = np.random.default_rng(2)
     film = ndimage.gaussian_filter(rng.normal(size=(256, 256)), 2.0)
     film = 200.0 * np.exp(0.3 * film / film.std())
-    assert measure_gain([np.asarray(rng.poisson(film), float)]) is None
+    assert measure_gain([np.asarray(rng.poisson(film), float)], single=True) is None
 
 
 def test_film_in_what_looks_like_vacuum_adds_nothing_where_frames_can_be_compared():

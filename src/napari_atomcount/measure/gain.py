@@ -52,7 +52,9 @@ class Gain:
     frames: int
 
 
-def measure_gain(frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 0.0) -> Gain | None:
+def measure_gain(
+    frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 0.0, single: bool = False
+) -> Gain | None:
     """Measure the gain from the noise of successive frames.
 
     The variance of counts is gain × mean (Poisson), so the difference of two frames over the root of twice
@@ -62,11 +64,13 @@ def measure_gain(frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 
     Parameters
     ----------
     frames : sequence of ndarray, shape (Y, X)
-        Successive frames, before any filter. A frame that repeats the one before it counts once. A single
-        one can say something if it shows vacuum: an upper bound, for what is there beside noise adds to it.
+        Successive frames, before any filter. A frame that repeats the one before it counts once.
     dark_level : float, optional
         Counts without electrons; None: from the mean–variance line, which needs bright and dark areas in at
         least two frames.
+    single : bool
+        Whether one frame alone may say something, if it shows vacuum: an upper bound, for what is there beside
+        noise adds to it.
 
     Returns
     -------
@@ -77,7 +81,8 @@ def measure_gain(frames: Sequence[npt.NDArray[Any]], dark_level: float | None = 
     images = [_filled(frame) for frame in frames if np.isfinite(frame).mean() > 0.9]
     images = [image for image in images if image.shape == images[0].shape]
     images = images[:1] + [b for a, b in pairwise(images) if np.any(a != b)]
-    if not images or min(images[0].shape) < SMALLEST_PX or (dark_level is None and len(images) < 2):
+    fewest = 1 if single and dark_level is not None else 2
+    if len(images) < fewest or min(images[0].shape) < SMALLEST_PX:
         return None
     dark = _dark_level(list(pairwise(images))) if dark_level is None else dark_level
     level = float(np.mean([image.mean(dtype=np.float64) for image in images]))

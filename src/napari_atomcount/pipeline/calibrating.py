@@ -96,7 +96,7 @@ def calibrate(
                 raise spectral from None
     else:
         warnings.append("no lattice was given (--lattice): the pixel size was not measured")
-    gain = measure_gain(_gain_frames(movie, numbers), dark_level)
+    gain = measure_gain(_gain_frames(movie, numbers), dark_level, single=True)
     if gain is None:
         warnings.append(
             "the gain was not measured: it needs two successive frames of the same scene, or one with vacuum"

@@ -69,8 +69,8 @@ def measure_gain(
         Counts without electrons; None: from the mean–variance line, which needs bright and dark areas in at
         least two frames.
     single : bool
-        Whether one frame alone may say something, if it shows vacuum: an upper bound, for what is there beside
-        noise adds to it.
+        Whether one frame alone may say something, if it shows vacuum: an upper bound, for what is there
+        beside noise adds to it.
 
     Returns
     -------

@@ -18,7 +18,8 @@ def counted(tilt, temperature, n=6000, counts=12):
     true = (rng.random((n, 1)) > (p / p.sum(1, keepdims=True)).cumsum(1)).sum(1) + 1
     stated = logits * temperature - tilt * k
     log_p = stated - np.logaddexp.reduce(stated, axis=1, keepdims=True)
-    return Peaks(np.zeros(n), np.ones(n, bool), np.zeros(n), log_p, true, 0, np.full(n, "column"))
+    dose = rng.uniform(100, 1e4, n)
+    return Peaks(np.zeros(n), np.ones(n, bool), np.zeros(n), log_p, true, 0, np.full(n, "column"), dose)
 
 
 @pytest.mark.parametrize(("tilt", "temperature"), [(0.0, 1.0), (0.5, 1.4), (-0.3, 0.7)])
@@ -31,6 +32,15 @@ def test_a_few_wild_columns_do_not_take_the_others_confidence():
     peaks = counted(0.0, 1.0)
     peaks.count[:120] = 12  # 2 %, far from what the network says
     assert fit_temperature(peaks) == pytest.approx(1.0, abs=0.12)
+
+
+def test_a_dose_of_many_columns_is_not_served_at_the_expense_of_the_others():
+    """Too sure at the lowest doses and sure enough elsewhere: the temperature lies in between."""
+    peaks = counted(0.0, 1.0)
+    low = peaks.dose < np.quantile(peaks.dose, 0.25)
+    p = 2.0 * peaks.log_p[low]
+    peaks.log_p[low] = p - np.logaddexp.reduce(p, axis=1, keepdims=True)
+    assert 1.1 < fit_temperature(peaks) < 1.9
 
 
 def test_the_tilt_goes_into_the_last_layer():

@@ -127,16 +127,16 @@ def peaks_of(label, slope, number=6000, seed=0):
     true = rng.random(number) < 1 / (1 + np.exp(-slope * evidence))
     hits = int(true.sum())
     log_p = np.log(np.full((hits, 4), 0.25))
-    return Peaks(
-        evidence, true, rng.normal(0, 1, hits), log_p, np.ones(hits, int), 10, np.full(number, label)
-    )
+    z, count, dose = rng.normal(0, 1, hits), np.ones(hits, int), rng.uniform(100, 1e4, hits)
+    return Peaks(evidence, true, z, log_p, count, 10, np.full(number, label), dose)
 
 
 def test_calibration_is_fitted_for_each_class():
     both = [peaks_of("Ce", 2.0), peaks_of("O", 0.5, seed=1)]
     names = ("evidence", "true", "z", "log_p", "count")
     parts = [np.concatenate([getattr(p, n) for p in both]) for n in names]
-    joined = Peaks(*parts, 20, np.concatenate([p.label for p in both]))
+    label, dose = (np.concatenate([getattr(p, n) for p in both]) for n in ("label", "dose"))
+    joined = Peaks(*parts, 20, label, dose)
     calibration, threshold = fit_calibration(joined, joined)
     assert set(calibration.by_label) == {"Ce", "O"}
     at = {name: np.interp(2.0, own.evidence, own.score) for name, own in calibration.by_label.items()}

@@ -28,6 +28,8 @@ BORDER_NM = 0.3
 #: Thermal snapshots in an image for the calibration. A real exposure averages over far more than a training's
 #: few, whose randomness would make the network look less sure than it may be.
 HELD_OUT_SNAPSHOTS = 8
+#: Parts of the held-out images, by dose, in each of which stated probabilities of counts have to come true.
+DOSE_PARTS = 4
 #: The identity, for weights whose probabilities are not calibrated yet.
 RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 
@@ -43,6 +45,7 @@ class Peaks:
     count: NDArray[np.int64]
     missed: int
     label: NDArray[np.str_]  # class of each peak
+    dose: NDArray[np.float64]  # e/Å², of the image of each true peak
 
     def of(self, label: str) -> Peaks:
         """The peaks of one class; what was missed stays that of all."""
@@ -57,6 +60,7 @@ class Peaks:
             self.count[hit],
             self.missed,
             self.label[own],
+            self.dose[hit],
         )
 
 
@@ -79,7 +83,7 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A
         peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
-        found.append(peaks)
+        found.append(peaks.assign(dose=float(batch.detector["dose_e_per_A2"][0])))
         missed += missing
     table = pd.concat(found, ignore_index=True)
     hit = table[table.true]
@@ -95,6 +99,7 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         hit.true_count.to_numpy(int),
         missed,
         table.label.to_numpy(str),
+        hit.dose.to_numpy(float),
     )
 
 
@@ -196,7 +201,7 @@ def fit_tilt(peaks: Peaks) -> float:
 
 
 def fit_temperature(peaks: Peaks) -> float:
-    """Temperature at which the probability of the most probable count comes true, bin by bin.
+    """Temperature at which the probability of the most probable count comes true, bin by bin, at every dose.
 
     The likelihood of all counts would do as well for a network whose errors it knows; a few columns that are
     far off (Guo et al., ICML 2017, on temperatures) would make all the others look less sure than they are.
@@ -209,14 +214,16 @@ def fit_temperature(peaks: Peaks) -> float:
     if not peaks.log_p.size:
         return 1.0
     right = peaks.log_p.argmax(1) == np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
+    part = np.searchsorted(np.quantile(peaks.dose, np.arange(1, DOSE_PARTS) / DOSE_PARTS), peaks.dose)
+    share = np.bincount(part, minlength=DOSE_PARTS)
     steps = np.exp(np.linspace(-1.2, 1.2, 121))
     error = []
     for step in steps:
         scaled = peaks.log_p / step
         stated = np.exp(scaled.max(1) - np.logaddexp.reduce(scaled, axis=1))
-        bins = np.minimum((stated * 10).astype(int), 9)
-        excess = np.bincount(bins, stated - right, 10) / len(right)
-        error.append(np.abs(excess).sum())
+        bins = np.minimum((stated * 10).astype(int), 9) + 10 * part
+        excess = np.abs(np.bincount(bins, stated - right, 10 * DOSE_PARTS)).reshape(DOSE_PARTS, 10).sum(1)
+        error.append(((excess / np.maximum(share, 1)) ** 2).sum())  # no dose is served at another's expense
     return float(steps[int(np.argmin(error))])
 
 

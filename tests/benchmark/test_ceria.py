@@ -114,7 +114,7 @@ def test_a_column_of_the_wrong_class_is_missed_and_false(two_class_model, monkey
     class Detector:
         card = two_class_model
 
-        def detect(self, *_):
+        def detect(self, *_, **__):
             return None
 
     image = ceria.Picture(np.zeros((100, 100), np.float32), 0.01, truth, truth.iloc[:0])

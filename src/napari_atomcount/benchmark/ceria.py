@@ -18,7 +18,7 @@ from napari_atomcount.benchmark.ceria_scenes import (
     CeriaSet,
     prepare,
 )
-from napari_atomcount.benchmark.columns import FAINTEST_SCORE, IMAGES, by_count, floor
+from napari_atomcount.benchmark.columns import FAINTEST_SCORE, IMAGES, by_count, camera_of, floor
 from napari_atomcount.benchmark.conditions import name_of
 from napari_atomcount.benchmark.kept import (
     DETECTING,
@@ -211,7 +211,7 @@ def measured(detector: Detector, pictures: CeriaPictures) -> dict[str, Scored]:
 def examine(detector: Detector, image: Picture, index: int) -> dict[str, Scored]:
     """Detect in one test image, and match each class with its own truth; gaps are those of cerium."""
     card, c = detector.card, detector.card.calibration
-    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm))
+    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=camera_of(image))
     found = find_columns(
         maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
     )

@@ -54,6 +54,7 @@ from napari_atomcount.pipeline.camera import camera_mtf
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
+from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.records.settings import AnalysisSettings
 
 Tell = Callable[[str, int, int], None]
@@ -203,10 +204,7 @@ def peer_table(pictures: Pictures) -> pd.DataFrame:
 def examine(detector: Detector, image: Picture, index: int) -> Scored:
     """Detect in one test image and match with its truth."""
     card, c = detector.card, detector.card.calibration
-    dose = image.parameters.get("dose_e_per_A2") if image.dose_stated else None
-    scales = Calibration(pixel_size_nm=(image.pixel_nm, image.pixel_nm), dose_e_per_A2=dose)
-    mtf = camera_mtf(Movie(image.frame[None], scales, "image"), AnalysisSettings())
-    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=mtf)
+    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=camera_of(image))
     found = find_columns(
         maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
     )
@@ -214,6 +212,13 @@ def examine(detector: Detector, image: Picture, index: int) -> Scored:
     return score_image(
         index, found, image.truth, image.missing, image.pixel_nm, shape, card.default_threshold
     )
+
+
+def camera_of(image: Picture) -> Mtf:
+    """What the program finds of a test image's camera, the dose stated or not."""
+    dose = image.parameters.get("dose_e_per_A2") if image.dose_stated else None
+    scales = Calibration(pixel_size_nm=(image.pixel_nm, image.pixel_nm), dose_e_per_A2=dose)
+    return camera_mtf(Movie(image.frame[None], scales, "image"), AnalysisSettings())
 
 
 def describe(condition: Condition, card: ModelCard, seed: int) -> dict[str, Any]:

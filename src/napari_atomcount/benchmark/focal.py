@@ -31,11 +31,12 @@ from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.detector import Detector
 from napari_atomcount.physics.focal import exposed
 from napari_atomcount.physics.recipe import Uniform
+from napari_atomcount.pipeline.camera import camera_mtf
 from napari_atomcount.pipeline.focal import look_at
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
-from napari_atomcount.records.settings import DetectSettings
+from napari_atomcount.records.settings import AnalysisSettings, DetectSettings
 
 Tell = Callable[[str, int, int], None]
 
@@ -128,7 +129,8 @@ def series(condition: FocalCondition, seed: int, index: int, number: int, cache:
     waves = torch.from_numpy(base.waves)[None]
     made = exposed(waves, size, MULTISLICE.kv, microscope, camera, (n, n), defocus, drift, noise)
     truth, missing = (t.assign(y=t.y_A / pixel_A, x=t.x_A / pixel_A) for t in (base.columns, base.missing))
-    calibration = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10))
+    dose = camera["dose_e_per_A2"]  # stated to the program, as a user would
+    calibration = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10), dose_e_per_A2=dose)
     movie = Movie(made.detected[0].numpy(), calibration, condition.name)
     return Series(movie, truth, missing, drift[0] / pixel_A)
 
@@ -138,7 +140,8 @@ def examine(detector: Detector, one: Series, index: int) -> tuple[Scored, float]
     card, c = detector.card, detector.card.calibration
     pixel = one.movie.calibration.require_pixel_size()
     look = look_at(one.movie, 0, card, DetectSettings(focal_series=True))
-    maps = detector.detect(look.seen, pixel, look.valid)
+    mtf = camera_mtf(one.movie, AnalysisSettings(), card.images)
+    maps = detector.detect(look.seen, pixel, look.valid, mtf)
     found = find_columns(maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor)
     scored = score_image(
         index, found, one.truth, one.missing, pixel[0], one.movie.shape[1:], card.default_threshold

@@ -32,6 +32,9 @@ HELD_OUT_SNAPSHOTS = 8
 DOSE_PARTS = 4
 #: The identity, for weights whose probabilities are not calibrated yet.
 RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
+#: The same, the columns of a particle counted together: read from unseen particles, all counts of one are too
+#: large or too small by 2–3 % rms.
+TOGETHER = RAW.model_copy(update={"scale_spread": 0.03})
 
 
 @dataclass
@@ -64,7 +67,9 @@ class Peaks:
         )
 
 
-def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
+def held_out_peaks(
+    recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None, trust: Calibration = RAW
+) -> Peaks:
     """Detect in simulated images of particles that were not trained on, and compare with the truth."""
     number = max(4, min(48, recipe.specimens // 8))
     finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
@@ -79,7 +84,7 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         c2 = camera["mtf_c2"] * batch.pixel_A / camera["camera_pixel_A"]
         mtf = Mtf(camera["mtf_c1"], c2, camera["mtf_c3"])
         maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10), mtf=mtf)
-        peaks = find_columns(maps, RAW.evidence, RAW.score, 0.0)
+        peaks = find_columns(maps, trust, 0.0)
         truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A
         peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
@@ -139,7 +144,7 @@ def compare(
     return peaks.loc[judged], int(inside.sum())
 
 
-def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
+def fit_calibration(peaks: Peaks, counted: Peaks, together: Peaks | None = None) -> tuple[Calibration, float]:
     """Fit the probabilities of a network to held-out truth, for each class where there are several.
 
     Parameters
@@ -148,6 +153,9 @@ def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
         Of all that the recipe draws, for the score and the standard error.
     counted : Peaks
         Of usual images, for the temperature of the counts.
+    together : Peaks, optional
+        The same, the columns of a particle counted together (`TOGETHER`): kept where that makes the true
+        counts more probable.
 
     Returns
     -------
@@ -156,11 +164,12 @@ def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
     float
         The score threshold of the best F of β² = 1/2.
     """
-    calibration, expected = fit_one(peaks, counted)
+    calibration, expected = fit_one(peaks, counted, together)
     names = np.unique(peaks.label)
     if len(names) > 1:
         for name in names:
-            own, expected[peaks.label == name] = fit_one(peaks.of(name), counted.of(name))
+            joint = None if together is None else together.of(name)
+            own, expected[peaks.label == name] = fit_one(peaks.of(name), counted.of(name), joint)
             calibration.by_label[str(name)] = own
     # F of β² = 1/2: a made-up column costs a paper more than a missed one
     columns = peaks.true.sum() + peaks.missed
@@ -227,8 +236,16 @@ def fit_temperature(peaks: Peaks) -> float:
     return float(steps[int(np.argmin(error))])
 
 
-def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
-    """Monotone regression of truth on evidence, count temperature by likelihood, factor on sigma.
+def surprise(peaks: Peaks, temperature: float) -> float:
+    """Mean negative log-likelihood of the true counts."""
+    scaled = peaks.log_p / temperature
+    true = np.clip(peaks.count, 1, scaled.shape[1]) - 1
+    each = np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(true)), true]
+    return float(each.mean())
+
+
+def fit_one(peaks: Peaks, counted: Peaks, together: Peaks | None) -> tuple[Calibration, NDArray[np.float64]]:
+    """Monotone regression of truth on evidence, temperature of the counts, factor on sigma.
 
     Returns
     -------
@@ -246,13 +263,18 @@ def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float
     monotone = isotonic_regression(y, weights=[len(b) for b in bins]).x
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
-    temperature = fit_temperature(counted)
+    temperature, spread = fit_temperature(counted), 0.0
+    if together is not None and together.log_p.size:
+        other = fit_temperature(together)
+        if surprise(together, other) < surprise(counted, temperature):
+            temperature, spread = other, TOGETHER.scale_spread
     z = peaks.z[np.isfinite(peaks.z)]
     factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693
     calibration = Calibration(
         evidence=[round(float(v), 4) for v in x[keep]],
         score=[round(float(v), 5) for v in score[keep]],
         count_temperature=round(temperature, 4),
+        scale_spread=spread,
         sigma_factor=round(factor, 4),
     )
     return calibration, np.interp(peaks.evidence, x[keep], score[keep])

@@ -12,7 +12,7 @@ from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.maps import ProbabilityMaps
 
-EVIDENCE, SCORE = [-13.0, 13.0], [2.2603e-6, 1 - 2.2603e-6]
+TRUST = Trust(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 PLACES = np.array([[12.0, 10.0], [12.0, 14.0], [30.0, 20.0]])  # Ce, O four map pixels beside it, O
 PIXEL_NM = 0.02
 
@@ -37,7 +37,7 @@ def by_place(table):
 
 
 def test_a_peak_has_the_name_and_the_evidence_of_its_class():
-    table = by_place(find_columns(two_class_maps(), EVIDENCE, SCORE, 0.0))
+    table = by_place(find_columns(two_class_maps(), TRUST, 0.0))
     assert table["label"].tolist() == ["Ce", "O", "O"]
     # log-odds that a column is there and is of this class: p = sigmoid(4) * p(class)
     sure, named = (1 / (1 + np.exp(-np.array(odds))) for odds in ((5, 4, 4), (3, 3, 0.2)))
@@ -45,15 +45,15 @@ def test_a_peak_has_the_name_and_the_evidence_of_its_class():
 
 
 def test_columns_nearer_than_usual_are_told_apart_only_where_the_model_says_so():
-    assert len(find_columns(two_class_maps(peak_nm=0.045), EVIDENCE, SCORE, 0.0)) == 3
-    assert len(find_columns(two_class_maps(peak_nm=0.18), EVIDENCE, SCORE, 0.0)) == 2
+    assert len(find_columns(two_class_maps(peak_nm=0.045), TRUST, 0.0)) == 3
+    assert len(find_columns(two_class_maps(peak_nm=0.18), TRUST, 0.0)) == 2
 
 
 def test_each_class_has_its_own_calibration():
     maps = two_class_maps()
-    plain = by_place(find_columns(maps, EVIDENCE, SCORE, 0.0))
+    plain = by_place(find_columns(maps, TRUST, 0.0))
     own = {"O": Trust(evidence=[-13.0, 13.0], score=[1e-4, 0.3], count_temperature=4.0, sigma_factor=3.0)}
-    table = by_place(find_columns(maps, EVIDENCE, SCORE, 0.0, by_label=own))
+    table = by_place(find_columns(maps, TRUST.model_copy(update={"by_label": own}), 0.0))
     cerium, oxygen = table["label"] == "Ce", table["label"] == "O"
     pd.testing.assert_frame_equal(
         table[cerium].drop(columns="count_p"), plain[cerium].drop(columns="count_p")

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from napari_atomcount.measure.columns import find_columns, sample_maps
+from napari_atomcount.measure.columns import find_columns
+from napari_atomcount.networks.card import Calibration
 from napari_atomcount.records.maps import ProbabilityMaps
 
-EVIDENCE, SCORE = [-13.0, 13.0], [2.2603e-6, 1 - 2.2603e-6]
+TRUST = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 TRUTH = np.array([[10.3, 12.6], [10.1, 19.2], [30.8, 8.45]])
 
 
@@ -33,7 +34,7 @@ def drawn_maps(truth=TRUTH, counts=(3, 5, 8), shape=(48, 40), scale=(2.0, 2.0)):
 
 def test_columns_come_out_where_they_are_with_their_count():
     maps = drawn_maps()
-    table = find_columns(maps, EVIDENCE, SCORE, 0.5).sort_values(["y", "x"], ignore_index=True)
+    table = find_columns(maps, TRUST, 0.5).sort_values(["y", "x"], ignore_index=True)
     expected = np.stack(maps.to_file(TRUTH[:, 0], TRUTH[:, 1]), 1)
     expected = expected[np.lexsort([expected[:, 1], expected[:, 0]])]
     np.testing.assert_allclose(table[["y", "x"]], expected, atol=1e-4)
@@ -46,41 +47,31 @@ def test_columns_come_out_where_they_are_with_their_count():
 
 def test_anisotropic_pixels_lead_back_to_the_file():
     maps = drawn_maps(scale=(4.0, 3.0))
-    table = find_columns(maps, EVIDENCE, SCORE, 0.5)
+    table = find_columns(maps, TRUST, 0.5)
     found = table.sort_values("y").y.to_numpy()[-1]
     assert found == pytest.approx((30.8 + 0.5) * 4 - 0.5, abs=1e-3)
 
 
 def test_the_threshold_is_on_the_calibrated_score():
-    maps = drawn_maps()
-    assert len(find_columns(maps, EVIDENCE, [1e-6, 0.4], 0.5)) == 0
-    assert len(find_columns(maps, EVIDENCE, [1e-6, 0.4], 0.0)) == 3
+    maps, faint = drawn_maps(), TRUST.model_copy(update={"score": [1e-6, 0.4]})
+    assert len(find_columns(maps, faint, 0.5)) == 0
+    assert len(find_columns(maps, faint, 0.0)) == 3
 
 
 def test_nothing_is_found_where_nothing_was_observed():
     maps = drawn_maps()
     maps.observed[:20] = False
-    assert len(find_columns(maps, EVIDENCE, SCORE, 0.5)) == 1
+    assert len(find_columns(maps, TRUST, 0.5)) == 1
 
 
 def test_two_peaks_of_one_column_are_one():
     maps = drawn_maps(np.array([[10.0, 12.0], [10.0, 13.4]]), counts=(3, 3))
-    assert len(find_columns(maps, EVIDENCE, SCORE, 0.1)) == 1
-
-
-def test_evidence_is_looked_up_where_no_column_was_detected():
-    maps = drawn_maps()
-    y, x = maps.to_file(np.array([10.3, 40.0, 200.0]), np.array([12.6, 30.0, 5.0]))
-    logit, counts = sample_maps(maps, y, x)
-    assert logit[0] > 2
-    assert logit[1] < -8
-    assert np.isnan(logit[2])
-    assert counts[0].argmax() + 1 == 3
+    assert len(find_columns(maps, TRUST, 0.1)) == 1
 
 
 def test_a_model_that_does_not_count_says_so():
     from dataclasses import replace
 
-    table = find_columns(replace(drawn_maps(), count_logits=None), EVIDENCE, SCORE, 0.5)
+    table = find_columns(replace(drawn_maps(), count_logits=None), TRUST, 0.5)
     assert (table["count"] == -1).all()
     assert table.count_prob.isna().all()

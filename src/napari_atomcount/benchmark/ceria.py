@@ -210,11 +210,9 @@ def measured(detector: Detector, pictures: CeriaPictures) -> dict[str, Scored]:
 
 def examine(detector: Detector, image: Picture, index: int) -> dict[str, Scored]:
     """Detect in one test image, and match each class with its own truth; gaps are those of cerium."""
-    card, c = detector.card, detector.card.calibration
+    card = detector.card
     maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=camera_of(image))
-    found = find_columns(
-        maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
-    )
+    found = find_columns(maps, card.calibration, FAINTEST_SCORE)
     shape = (image.frame.shape[0], image.frame.shape[1])
     out = {}
     for name in CLASSES:

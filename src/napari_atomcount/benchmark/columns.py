@@ -203,11 +203,9 @@ def peer_table(pictures: Pictures) -> pd.DataFrame:
 
 def examine(detector: Detector, image: Picture, index: int) -> Scored:
     """Detect in one test image and match with its truth."""
-    card, c = detector.card, detector.card.calibration
+    card = detector.card
     maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=camera_of(image))
-    found = find_columns(
-        maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor, c.by_label
-    )
+    found = find_columns(maps, card.calibration, FAINTEST_SCORE)
     shape = (image.frame.shape[0], image.frame.shape[1])
     return score_image(
         index, found, image.truth, image.missing, image.pixel_nm, shape, card.default_threshold
@@ -282,10 +280,10 @@ def false_columns(detector: Detector, path: Path, pixel_nm: float) -> tuple[int,
     """
     image = np.asarray(tifffile.imread(path), np.float32)
     image = image.mean(-1) if image.ndim == 3 and image.shape[-1] in (3, 4) else image
-    card, c = detector.card, detector.card.calibration
+    card = detector.card
     maps = detector.detect(image, (pixel_nm, pixel_nm))
     threshold = card.threshold_at((pixel_nm, pixel_nm))
-    found = find_columns(maps, c.evidence, c.score, threshold, c.count_temperature, by_label=c.by_label)
+    found = find_columns(maps, card.calibration, threshold)
     return len(found), float(image.size * pixel_nm**2)
 
 

@@ -137,12 +137,12 @@ def series(condition: FocalCondition, seed: int, index: int, number: int, cache:
 
 def examine(detector: Detector, one: Series, index: int) -> tuple[Scored, float]:
     """Align and detect as `analyze` does; also the mean square error of the alignment, px² per axis."""
-    card, c = detector.card, detector.card.calibration
+    card = detector.card
     pixel = one.movie.calibration.require_pixel_size()
     look = look_at(one.movie, 0, card, DetectSettings(focal_series=True))
     mtf = camera_mtf(one.movie, AnalysisSettings(), card.images)
     maps = detector.detect(look.seen, pixel, look.valid, mtf)
-    found = find_columns(maps, c.evidence, c.score, FAINTEST_SCORE, c.count_temperature, c.sigma_factor)
+    found = find_columns(maps, card.calibration, FAINTEST_SCORE)
     scored = score_image(
         index, found, one.truth, one.missing, pixel[0], one.movie.shape[1:], card.default_threshold
     )

@@ -136,13 +136,11 @@ def columns_seconds(detector: Detector) -> float:
     """Time from a camera frame to its table of columns, s."""
     movie = lazy_movie(1, FRAME)
     frame, size = movie.frame(0), movie.calibration.require_pixel_size()
-    card, c = detector.card, detector.card.calibration
+    card = detector.card
 
     def once() -> pd.DataFrame:
         maps = detector.detect(frame, size)
-        return find_columns(
-            maps, c.evidence, c.score, card.default_threshold, c.count_temperature, by_label=c.by_label
-        )
+        return find_columns(maps, card.calibration, card.default_threshold)
 
     return best_of(once, 6, detector.device)
 

@@ -48,16 +48,9 @@ def finder() -> Detector:
 def found_columns(frame: Doubles) -> pd.DataFrame:
     """Columns that the network sees, y and x in px."""
     detector = finder()
-    card, scale = detector.card, detector.card.calibration
+    card = detector.card
     maps = detector.detect(frame.astype(np.float32), (PIXEL_NM, PIXEL_NM))
-    return find_columns(
-        maps,
-        scale.evidence,
-        scale.score,
-        card.default_threshold,
-        scale.count_temperature,
-        by_label=scale.by_label,
-    )
+    return find_columns(maps, card.calibration, card.default_threshold)
 
 
 def particle_strain(frame: Doubles, **how: Any) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.special import log_softmax, logit, softmax
 
+from napari_atomcount.measure.shared_scale import count_together
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.packed import nothing, pack
 
@@ -21,23 +22,34 @@ FAINTEST = -6.0
 
 
 class Trust(Protocol):
-    """How the numbers of one class of columns become probabilities."""
+    """How a network's numbers become probabilities; ``by_label``: those of single classes of columns."""
 
-    evidence: list[float]
-    score: list[float]
-    count_temperature: float
-    sigma_factor: float
+    @property
+    def evidence(self) -> list[float]:
+        """Log-odds at a peak, increasing."""
+
+    @property
+    def score(self) -> list[float]:
+        """Share of columns among such peaks."""
+
+    @property
+    def count_temperature(self) -> float:
+        """Divides the logarithms of the counts' probabilities."""
+
+    @property
+    def scale_spread(self) -> float:
+        """As in :func:`~napari_atomcount.measure.shared_scale.count_together`; 0: each column on its own."""
+
+    @property
+    def sigma_factor(self) -> float:
+        """Multiplies the network's standard error."""
+
+    @property
+    def by_label(self) -> Mapping[str, Trust]:
+        """The same of single classes, where a class has its own."""
 
 
-def find_columns(
-    maps: ProbabilityMaps,
-    evidence: NDArray[np.floating] | list[float],
-    score: NDArray[np.floating] | list[float],
-    threshold: float,
-    count_temperature: float = 1.0,
-    sigma_factor: float = 1.0,
-    by_label: Mapping[str, Trust] | None = None,
-) -> pd.DataFrame:
+def find_columns(maps: ProbabilityMaps, trust: Trust, threshold: float) -> pd.DataFrame:
     """Find the columns of one frame.
 
     Local maxima of the column map are the candidates (thesis 6.3.5 seeds its basins with them); the network's
@@ -47,16 +59,10 @@ def find_columns(
     ----------
     maps : ProbabilityMaps
         What the network says.
-    evidence, score : array_like, shape (N,)
-        Calibration of the model: log-odds at a peak, and the share of such peaks that are columns.
+    trust : Trust
+        Calibration of the model.
     threshold : float
         Columns of a lower score are dropped.
-    count_temperature : float
-        Divides the count logits, so that the stated probabilities come true.
-    sigma_factor : float
-        Multiplies the network's standard error.
-    by_label : mapping of str to Trust, optional
-        These four for single classes, where a class has its own.
 
     Returns
     -------
@@ -77,19 +83,22 @@ def find_columns(
     order = np.argsort(-raw, kind="stable")
     iy, ix, raw, kind = iy[order], ix[order], raw[order], kind[order]
     y, x = centres(maps, iy, ix)
-    scores = calibrated(raw, evidence, score)
-    for own, trust in trusted(kind, maps, by_label):
-        scores[own] = calibrated(raw[own], trust.evidence, trust.score)
+    scores = np.zeros(len(raw))
+    for own, scale in of_classes(kind, maps, trust):
+        scores[own] = calibrated(raw[own], scale.evidence, scale.score)
     keep = (scores >= threshold) & ~duplicates(y, x, CLOSEST_NM / maps.pixel_size_nm)
     inside = (y > -top + 0.5) & (x > -left + 0.5) & (y < height.shape[0] - 0.5) & (x < height.shape[1] - 0.5)
     keep &= inside
     iy, ix, y, x, scores, kind = iy[keep], ix[keep], y[keep], x[keep], scores[keep], kind[keep]
-    sigma = np.exp(maps.log_sigma[iy, ix]) * sigma_factor
-    p = count_probabilities(maps, iy, ix, count_temperature)
-    for own, trust in trusted(kind, maps, by_label):
-        sigma[own] *= trust.sigma_factor / sigma_factor
+    sigma = np.exp(maps.log_sigma[iy, ix])
+    p = count_probabilities(maps, iy, ix)
+    nm = maps.pixel_size_nm
+    for own, scale in of_classes(kind, maps, trust):
+        sigma[own] *= scale.sigma_factor
         if p is not None:
-            p[own] = count_probabilities(maps, iy[own], ix[own], trust.count_temperature)
+            if scale.scale_spread > 0:
+                p[own] = count_together(p[own], y[own] * nm, x[own] * nm, scores[own], scale.scale_spread)
+            p[own] = tempered(p[own], scale.count_temperature)
     file_y, file_x = maps.to_file(y, x)
     table = pd.DataFrame(
         {
@@ -169,16 +178,15 @@ def named(
     return logits.argmax(0), odds.astype(np.float32)
 
 
-def trusted(
-    kind: NDArray[np.int64], maps: ProbabilityMaps, by_label: Mapping[str, Trust] | None
+def of_classes(
+    kind: NDArray[np.int64], maps: ProbabilityMaps, trust: Trust
 ) -> list[tuple[NDArray[np.bool_], Trust]]:
-    """Which peaks belong to each class that has a calibration of its own."""
-    given = by_label or {}
-    return [(kind == k, given[name]) for k, name in enumerate(maps.classes) if name in given]
+    """Which peaks belong to each class, and the calibration of this class."""
+    return [(kind == k, trust.by_label.get(name, trust)) for k, name in enumerate(maps.classes)]
 
 
 def count_probabilities(
-    maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp], temperature: float
+    maps: ProbabilityMaps, iy: NDArray[np.intp], ix: NDArray[np.intp]
 ) -> NDArray[np.float64] | None:
     """p(count = k | a column is there), k = 1…K, shape (N, K); logits averaged over the core (eq. 6.14)."""
     if maps.count_logits is None:
@@ -186,7 +194,12 @@ def count_probabilities(
     ys, xs = core(iy, ix, maps.column.shape)
     weight = core_weights(maps, ys, xs)
     logits = (maps.count_logits[:, ys, xs] * weight).sum(1)  # (K, N)
-    return np.asarray(softmax(logits / temperature, axis=0).T.astype(np.float64))
+    return np.asarray(softmax(logits, axis=0).T.astype(np.float64))
+
+
+def tempered(p: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Probabilities (N, K) whose logarithms are divided by a temperature."""
+    return np.asarray(softmax(np.log(p + 1e-30) / temperature, axis=1))
 
 
 def count_columns(p: NDArray[np.float64] | None, number: int) -> pd.DataFrame:
@@ -209,52 +222,3 @@ def count_columns(p: NDArray[np.float64] | None, number: int) -> pd.DataFrame:
             "count_p": pack(p),
         }
     )
-
-
-def sample_maps(
-    maps: ProbabilityMaps,
-    y: NDArray[np.floating],
-    x: NDArray[np.floating],
-    radius_nm: float = 0.06,
-    count_temperature: float = 1.0,
-) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
-    """Look the network's evidence up at given places, whether or not a column was detected there.
-
-    Parameters
-    ----------
-    maps : ProbabilityMaps
-        What the network says.
-    y, x : numpy.ndarray, shape (S,)
-        Places in pixels of the file.
-    radius_nm : float
-        The strongest evidence within this distance counts.
-    count_temperature : float
-        As in :func:`find_columns`.
-
-    Returns
-    -------
-    numpy.ndarray, shape (S,), float32
-        Log-odds; NaN where the place was not observed.
-    numpy.ndarray, shape (S, K), or None
-        Probabilities of the counts at that strongest pixel.
-    """
-    my, mx = maps.to_map(np.asarray(y, float), np.asarray(x, float))
-    radius = radius_nm / maps.pixel_size_nm
-    reach = int(np.ceil(radius))
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1, 1)
-    iy, ix = np.rint(my).astype(int) + dy, np.rint(mx).astype(int) + dx
-    h, w = maps.column.shape
-    near = (
-        ((iy - my) ** 2 + (ix - mx) ** 2 <= max(radius, 0.75) ** 2)
-        & (iy >= 0)
-        & (ix >= 0)
-        & (iy < h)
-        & (ix < w)
-    )
-    iy, ix = np.clip(iy, 0, h - 1), np.clip(ix, 0, w - 1)
-    value = np.where(near & maps.observed[iy, ix], maps.column[iy, ix], -np.inf)
-    best = value.argmax(0)
-    which = np.arange(len(my))
-    found = value[best, which]
-    counts = count_probabilities(maps, iy[best, which], ix[best, which], count_temperature)
-    return np.where(np.isfinite(found), found, np.nan).astype(np.float32), counts

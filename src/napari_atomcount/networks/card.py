@@ -71,6 +71,9 @@ class Calibration(BaseModel):
     evidence: list[float] = Field(description="log-odds of the map at a peak, increasing")
     score: list[float] = Field(description="share of true columns among such peaks")
     count_temperature: float = 1.0
+    scale_spread: float = Field(
+        0.0, ge=0, le=1, description="of the factor that all counts of a particle share; 0: not looked for"
+    )
     sigma_factor: float = Field(1.0, description="true standard error over the stated one")
     by_label: dict[str, Calibration] = Field(
         default={}, description="the same for each class of a model that has several"

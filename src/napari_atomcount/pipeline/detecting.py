@@ -151,15 +151,7 @@ def detect_frames(
             observed = False
             said.append(f"frame {t} repeats the frame before it: it counts as not observed")
         before = look.raw
-        found = find_columns(
-            maps,
-            card.calibration.evidence,
-            card.calibration.score,
-            min(WEAK_SCORE, threshold),
-            card.calibration.count_temperature,
-            card.calibration.sigma_factor,
-            card.calibration.by_label,
-        )
+        found = find_columns(maps, card.calibration, min(WEAK_SCORE, threshold))
         found = found[area.holds(found["y"].to_numpy(), found["x"].to_numpy())]
         strong = (found["score"] >= threshold).to_numpy()
         columns = _columns_table(found[strong], t, next_id, movie)

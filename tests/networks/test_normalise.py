@@ -28,6 +28,17 @@ def test_the_level_is_the_vacuum_s_at_a_low_dose():
     assert level[disc].mean() / 4 == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("turn", [0, 1])
+@pytest.mark.parametrize("depth", [0.03, 0.05, 0.1])
+@pytest.mark.parametrize("share", [0.3, 0.45])
+def test_a_slab_on_one_side_does_not_tilt_the_level(depth, share, turn):
+    image = torch.full((1, 300, 300), 36.0)
+    image[..., : round(300 * share)] *= 1 - depth
+    image = torch.rot90(image, turn, dims=(1, 2))
+    noisy = torch.poisson(image, generator=torch.Generator().manual_seed(0))
+    assert (beam_level(noisy, None, PIXEL_A) / 36 - 1).abs().max() < 0.012
+
+
 def test_an_uneven_beam_is_no_specimen():
     y = torch.linspace(0.7, 1.3, 1000)[:, None].expand(1000, 64)
     assert normalise((100 * y)[None], PIXEL_A).abs().max() < 0.01

@@ -25,6 +25,8 @@ ASYMMETRY = 0.003
 DEEP = 0.05
 #: Local means within this share of the level belong to the vacuum.
 VACUUM_DEPTH = 0.01
+#: A tilted or bent level has to lie on so many times more of the image than a simpler one.
+MORE_VACUUM = 1.8
 TURNS = 12
 
 
@@ -56,9 +58,10 @@ def blurred(pair: Tensor, sigma: float) -> Tensor:
 def vacuum_level(mean: Tensor, weight: Tensor) -> Tensor:
     """The smooth level that the brightest areas lie on: vacuum is brighter than any specimen.
 
-    A plane, bent down towards the border where the illumination is (a beam is brightest in its middle, while
-    a particle in the middle bends the means up), fitted to local means by asymmetric least squares (Newey and
-    Powell, Econometrica 55 (1987) 819). Without vacuum in view it is the level of the thinnest specimen.
+    Even, or, where far more of the image lies on it, a plane, or one that is bent down towards the border (a
+    beam is brightest in its middle, while a particle in the middle bends the means up); fitted to local means
+    by asymmetric least squares (Newey and Powell, Econometrica 55 (1987) 819). Without vacuum in view it is
+    the level of the thinnest specimen.
 
     Parameters
     ----------
@@ -95,8 +98,16 @@ def vacuum_level(mean: Tensor, weight: Tensor) -> Tensor:
             level = (found @ terms.T).clamp(min=1e-3)
         return level, found
 
-    level, found = surface(terms)
-    level = torch.where(found[:, 3:] < 0, level, surface(terms[:, :3])[0])
+    def upon(level: Tensor) -> Tensor:
+        """Share of what was seen that lies on a level, (B, 1)."""
+        on = ((value / level - 1).abs() < VACUUM_DEPTH) * seen
+        return on.sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1e-6)
+
+    # a slab on one side would tilt a plane: it has to lie on more of the image than a level that is even
+    level = surface(terms[:, :1])[0]
+    dome, bend = surface(terms)
+    for other, allowed in ((surface(terms[:, :3])[0], True), (dome, bend[:, 3:] < 0)):
+        level = torch.where((upon(other) > MORE_VACUUM * upon(level)) & allowed, other, level)
     return level.reshape(mean.shape) * scale[..., None]
 
 

@@ -109,6 +109,9 @@ class Recipe(BaseModel):
     thermal_A: Uniform = Field(Uniform(low=0.03, high=0.11), description="rms thermal displacement per axis")
     warm_A: float | None = Field(None, description="thermal displacement from which particles are usual")
     warm_weight: float = Field(3.0, ge=1, description="how much more often usual particles are drawn")
+    thick_power: float = Field(
+        2.0, ge=0, description="of its largest count, in how often a particle is drawn; 0: all alike"
+    )
     snapshots: int = Field(3, ge=1, le=16, description="frozen phonons averaged in an image")
     multislice: MultisliceSettings = MultisliceSettings()
     surroundings: Surroundings = Surroundings()
@@ -237,7 +240,8 @@ class WaveBank:
         self.recipe = recipe
         self.particles = [recipe.exit_waves(index, cache) for index in indices]
         # thick columns are rare and the hardest to count: particles that hold them are drawn more often
-        weights = np.array([particle.count.max() for particle in self.particles], float) ** 2
+        thickest = np.array([particle.count.max() for particle in self.particles], float)
+        weights = thickest**recipe.thick_power
         # damping by thermal motion is hard to tell from fewer atoms: most specimens are at room temperature
         if recipe.warm_A is not None:
             thermal = np.array([recipe.thermal(index) for index in indices])

@@ -32,7 +32,7 @@ BROADER = 2.0
 #: Scatter of expected counts around whole numbers that is tried: rms, atoms; the last is that of pure noise.
 SCATTER = np.array([0.12, 0.17, 0.24, 0.34, 0.48, 0.68, 0.96])
 #: Logarithms of the factor that are tried, in units of their prior's standard deviation.
-STEPS = np.linspace(-3, 3, 61)
+STEPS = np.linspace(-3, 3, 31)
 
 
 def count_together(p: Floats, y_nm: Floats, x_nm: Floats, weight: Floats, spread: float) -> Floats:
@@ -84,9 +84,9 @@ def whole_numbers(p: Floats, weight: Floats, spread: float) -> Floats:
     u = spread * STEPS
     prior = np.exp(-0.5 * STEPS**2)
     prior /= prior.sum()
-    squared = (broad_means(p)[:, None] - n * np.exp(-u)[:, None, None]) ** 2  # (U, N, K)
-    kernels = [np.exp(-squared / (2 * s**2)) for s in SCATTER]
-    totals = [kernel.sum(2) for kernel in kernels]  # (U, N)
+    apart = (broad_means(p)[:, None] - n * np.exp(-u)[:, None, None]).astype(np.float32)  # (U, N, K)
+    kernels = [np.exp((-0.5 / s**2) * apart**2) for s in SCATTER]
+    totals = [np.maximum(kernel.sum(2), 1e-30) for kernel in kernels]  # (U, N)
     # the steps of a smaller scale are denser: times their distance, none is preferred for that
     evidence = np.array(
         [(np.log(t) - u[:, None] - np.log(s)) @ weight for t, s in zip(totals, SCATTER, strict=True)]

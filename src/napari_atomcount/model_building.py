@@ -73,6 +73,7 @@ def build_model(
         counts=recipe.network.counts > 0,
         max_count=recipe.network.counts,
         focal_series=recipe.focal is not None,
+        symmetries=recipe.symmetries,
         network=recipe.network.model_dump(mode="json"),
         pixel_size_nm=recipe.pixel_A / 10,
         normalisation=NORMALISATION,

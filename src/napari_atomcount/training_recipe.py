@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -66,6 +66,9 @@ class TrainingRecipe(Recipe):
         0.085,
         gt=0,
         description="a column is the highest point of the map up to this distance along each axis",
+    )
+    symmetries: Literal[1, 2, 4, 8] = Field(
+        1, description="symmetries of an image over which the trained model averages its answers"
     )
     domain: Domain | None = Field(
         None, description="where the trained model may be used; needed for its card"

@@ -12,7 +12,7 @@ class SeriesDetector:
     def __init__(self, card, inner):
         self.card, self.inner = card, inner
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
         assert frame.shape[0] == 3
         self.shown = frame
         return self.inner.detect(frame[-1], pixel_size_nm, valid)
@@ -91,3 +91,35 @@ def test_a_series_model_runs_series(desk, movie, model_card, monkeypatch):
     assert not row.isVisible()
     assert not model.settings.detect.focal_series
     assert model.settings.detect.defocus_nm == ()
+
+
+def test_averaging_over_symmetries_is_one_click(desk, movie, monkeypatch):
+    asked = []
+    model = desk.dock.model
+    plain = model.load_detector
+
+    def load(chosen, settings):
+        inner = plain(chosen, settings)
+        look = inner.detect
+
+        def detect(frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+            asked.append(symmetries)
+            return look(frame, pixel_size_nm, valid, mtf)
+
+        inner.detect = detect
+        return inner
+
+    monkeypatch.setattr(model, "load_detector", load)
+    desk.show(movie)
+    desk.wait(lambda: model.movie is not None)
+    desk.click("run_frame")
+    desk.wait_idle()
+    assert asked == [None]
+    desk.click("careful")
+    assert model.settings.detect.symmetries == 8
+    assert "run again" in desk.widget("run_result").text()
+    desk.click("run_frame")
+    desk.wait_idle()
+    assert asked == [None, 8]
+    desk.click("careful")
+    assert model.settings.detect.symmetries is None

@@ -18,7 +18,14 @@ from napari_atomcount.benchmark.ceria_scenes import (
     CeriaSet,
     prepare,
 )
-from napari_atomcount.benchmark.columns import FAINTEST_SCORE, IMAGES, by_count, camera_of, floor
+from napari_atomcount.benchmark.columns import (
+    FAINTEST_SCORE,
+    IMAGES,
+    LOOKED_WITH,
+    by_count,
+    camera_of,
+    floor,
+)
 from napari_atomcount.benchmark.conditions import name_of
 from napari_atomcount.benchmark.kept import (
     DETECTING,
@@ -195,7 +202,7 @@ def run_ceria(card: ModelCard, images: int | None, seed: int, tell: Tell) -> Cer
 def measured(detector: Detector, pictures: CeriaPictures) -> dict[str, Scored]:
     """Detections of each class in all images of a condition, matched with their truth, or from the cache."""
     card = detector.card
-    parts = [card.sha256, card.calibration.model_dump(mode="json"), card.default_threshold, FAINTEST_SCORE]
+    parts = [card.model_dump(mode="json", include=LOOKED_WITH), FAINTEST_SCORE]
     modules, own = SOURCES + DETECTING, pictures.parts()
     paths = {name: result_path(pictures.cache, "ceria", modules, [parts, own, name]) for name in CLASSES}
     if all(path is not None and path.exists() for path in paths.values()):

@@ -63,6 +63,7 @@ Tell = Callable[[str, int, int], None]
 FAINTEST_SCORE = 0.02
 #: What of a card its detections depend on.
 LOOKED_WITH = {
+    "symmetries",
     "sha256",
     "calibration",
     "default_threshold",

@@ -26,7 +26,9 @@ DETECTING = (
     "networks.unet",
     "networks.detector",
     "networks.normalise",
+    "networks.symmetries",
     "measure.columns",
+    "measure.shared_scale",
     "measure.mtf",
     "pipeline.camera",
 )

@@ -127,6 +127,14 @@ Defocus = Annotated[
         "[default: it rises from image to image]",
     ),
 ]
+Symmetries = Annotated[
+    int | None,
+    typer.Option(
+        "--symmetries",
+        help="Average over 1, 2, 4 or 8 symmetries (mirrors, turns) of every image: counts are better with "
+        "more, and take so many times longer. [default: as the model's card says]",
+    ),
+]
 CameraMtf = Annotated[
     str | None,
     typer.Option(

@@ -69,6 +69,13 @@ def mtf(text: str | None) -> tuple[float, float, float] | None:
     return c1, c2, c3
 
 
+def symmetries(number: int | None) -> int | None:
+    """How many symmetries a square grid's answers are averaged over."""
+    if number not in (None, 1, 2, 4, 8):
+        raise typer.BadParameter(f"--symmetries takes 1, 2, 4 or 8, not {number}")
+    return number
+
+
 def region(text: str | None) -> tuple[int, int, int, int] | None:
     """``Y0:Y1,X0:X1`` in px, ends excluded; all four are needed."""
     if text is None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+)
 
 from napari_atomcount.gui import style
 from napari_atomcount.gui.card_words import full_text, short_text
@@ -19,6 +27,7 @@ EMPTY = (
 )
 MOST_WARNINGS = 3  # shown at once
 INSIDE = "● inside what the network was trained for"
+MOST_SYMMETRIES = 8
 NO_SCALE = "○ whether the network fits can be checked once the pixel size is known"
 CHECKING = "○ checking whether the network fits…"
 
@@ -30,11 +39,14 @@ class NetworkSection(Section):
     -------
     card_chosen(object)
         Another model was chosen: its card.
+    symmetries_chosen(object)
+        How many symmetries of an image to average over; None: as the model does.
     run_all_requested(), run_frame_requested(), stop_requested()
         A button was pressed.
     """
 
     card_chosen = Signal(object)
+    symmetries_chosen = Signal(object)
     run_all_requested = Signal()
     run_frame_requested = Signal()
     stop_requested = Signal()
@@ -58,6 +70,10 @@ class NetworkSection(Section):
         top.addWidget(self.card_button)
         self.words = hint("", "model_words")
         self.series = SeriesRow()
+        self.careful = QCheckBox(f"Average over {MOST_SYMMETRIES} mirror images and turns")
+        self.careful.setObjectName("atomcount_careful")
+        self.careful.setToolTip(f"Counts get better, and a run takes {MOST_SYMMETRIES} times longer.")
+        self.careful.toggled.connect(lambda on: self.symmetries_chosen.emit(MOST_SYMMETRIES if on else None))
         self.card_text = QLabel()
         self.card_text.setObjectName("atomcount_card_text")
         self.card_text.setWordWrap(True)
@@ -92,13 +108,14 @@ class NetworkSection(Section):
         self.result.setWordWrap(True)
         self.body.addWidget(self.empty)
         self.body.addLayout(top)
-        for widget in (self.words, self.card_text, self.series, self.domain, self.expected):
+        for widget in (self.words, self.card_text, self.series, self.careful, self.domain, self.expected):
             self.body.addWidget(widget)
         self.body.addLayout(runs)
         self.body.addLayout(bar)
         for widget in (self.progress_words, self.result):
             self.body.addWidget(widget)
         self.card_text.setVisible(False)
+        self.careful.setVisible(False)
         self.show_progress("", 0, 0, math.nan)
         self.set_state(has_movie=False, can_run=False, busy=False, n_frames=0)
         self.show_run(None)
@@ -119,8 +136,15 @@ class NetworkSection(Section):
             self.choice.setItemData(self.choice.count() - 1, short_text(card), Qt.ItemDataRole.ToolTipRole)
         self.choice.setCurrentIndex(-1)
 
-    def show_card(self, card: ModelCard | None, defocus_nm: tuple[float, ...] = ()) -> None:
-        """Show the chosen model, and for one of focal series the defoci that were given."""
+    def show_card(
+        self,
+        card: ModelCard | None,
+        defocus_nm: tuple[float, ...] = (),
+        symmetries: int | None = None,
+    ) -> None:
+        """Show the chosen model, for one of focal series the given defoci, and what is averaged over."""
+        with QSignalBlocker(self.careful):
+            self.careful.setChecked(symmetries == MOST_SYMMETRIES)
         images = 1 if card is None else card.images
         self.series.show_series(images, defocus_nm)
         self._unit = "frame" if images == 1 else "series"
@@ -130,6 +154,7 @@ class NetworkSection(Section):
         self.card_button.setEnabled(card is not None)
         self.words.setText("" if card is None else short_text(card))
         self.words.setVisible(card is not None)
+        self.careful.setVisible(card is not None and card.symmetries < MOST_SYMMETRIES)
         self.card_text.setText("" if card is None else full_text(card))
 
     def show_domain(self, warnings: list[str] | None, expected: str = "", checking: bool = False) -> None:

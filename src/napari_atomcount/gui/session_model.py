@@ -128,6 +128,11 @@ class SessionModel(QObject):
         self._set_detect(defocus_nm=defocus_nm)
         self.run_changed.emit()
 
+    def set_symmetries(self, number: int | None) -> None:
+        """How many symmetries of an image are averaged over; None: as the model's card says."""
+        self._set_detect(symmetries=number)
+        self.run_changed.emit()
+
     def _set_detect(self, **values: Any) -> None:
         detect = self.settings.detect.model_copy(update=values)
         self.settings = self.settings.model_copy(update={"detect": detect})

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.normalise import NORMALISATION, normalise
 from napari_atomcount.networks.running import Runner
+from napari_atomcount.networks.symmetries import averaged
 from napari_atomcount.networks.unet import UNet, UNetConfig
 from napari_atomcount.records.errors import InputError, ModelError
 from napari_atomcount.records.maps import ProbabilityMaps
@@ -143,6 +144,7 @@ class Detector:
         pixel_size_nm: tuple[float, float],
         valid: NDArray[np.bool_] | None = None,
         mtf: Mtf | None = None,
+        symmetries: int | None = None,
     ) -> ProbabilityMaps:
         """Run the network over one frame, or over the images of one focal series.
 
@@ -157,6 +159,8 @@ class Detector:
             False for pixels to leave out.
         mtf : Mtf, optional
             Of the camera; that of an ordinary one if not given.
+        symmetries : int, optional
+            Of the image, over which the answers are averaged: 1, 2, 4 or 8; what the card says if not given.
 
         Returns
         -------
@@ -207,7 +211,8 @@ class Detector:
             small = [torch.from_numpy(resample_frame(image, field, raised)) for image in images]
             contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
-            output = self._tiled(F.pad(contrast, pad))[:, : map_shape[0], : map_shape[1]]
+            output = self._tiled(F.pad(contrast, pad), symmetries or self.card.symmetries)
+            output = output[:, : map_shape[0], : map_shape[1]]
             observed = -F.max_pool2d(-F.pad(keep, pad)[None], factor)[0].numpy() > 0.5
             observed = _filled(observed, map_shape)
         k = self.config.counts
@@ -236,7 +241,7 @@ class Detector:
         return run_network(self.net, images) if self.runner is None else self.runner(images)
 
     @torch.inference_mode()
-    def _tiled(self, images: Tensor) -> NDArray[np.float32]:
+    def _tiled(self, images: Tensor, symmetries: int) -> NDArray[np.float32]:
         """Run over tiles and keep the middle of each: (K, Y, X) -> (channels, h, w)."""
         factor = self.config.unshuffle
         height, width = images.shape[-2:]
@@ -244,7 +249,7 @@ class Detector:
         for outer_y, inner_y in tiles(height, self.tile, self.config.stride):
             for outer_x, inner_x in tiles(width, self.tile, self.config.stride):
                 part = images[None, :, outer_y, outer_x].to(self.device)
-                answer = self.answer(part)[0].cpu().numpy()
+                answer = averaged(self.answer, part, symmetries)[0].cpu().numpy()
                 ys, xs = (
                     slice((inner.start - outer.start) // factor, (inner.stop - outer.start) // factor)
                     for inner, outer in ((inner_y, outer_y), (inner_x, outer_x))

@@ -43,6 +43,7 @@ class Looks(Protocol):
         pixel_size_nm: tuple[float, float],
         valid: npt.NDArray[np.bool_] | None = None,
         mtf: Mtf | None = None,
+        symmetries: int | None = None,
     ) -> ProbabilityMaps:
         """Probability maps of one frame (Y, X), or of one series (K, Y, X)."""
         ...
@@ -140,7 +141,7 @@ def detect_frames(
             return
         begun = time.monotonic()
         look = look_at(movie, t, card, settings.detect)
-        maps = detector.detect(look.seen, pixel_size, look.valid, mtf)
+        maps = detector.detect(look.seen, pixel_size, look.valid, mtf, settings.detect.symmetries)
         if look.broken is not None:
             maps = replace(maps, observed=maps.observed & ~_in_map(look.broken, maps))
         said = list(look.words)

@@ -39,6 +39,9 @@ class DetectSettings(Settings):
     defocus_nm: tuple[float, ...] = setting(
         (), "nm", "defocus of the images of a series, in their order; empty: it rises from image to image"
     )
+    symmetries: Literal[1, 2, 4, 8] | None = setting(
+        None, "", "average over so many symmetries of the image: better, slower; empty: as the model does"
+    )
     mtf: tuple[float, float, float] | None = setting(
         None, "", "c1, c2, c3 of the camera's MTF (thesis eq. 2.21); empty: from the noise of the movie"
     )

@@ -32,7 +32,7 @@ def camera_mtf(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Mtf
     settings : AnalysisSettings
         With ``detect.mtf``, or without.
     images : int
-        Images of a focal series: their defocus differs, so they say nothing of the gain.
+        Images of a focal series: their defocus differs, so that one alone says something of the gain.
     """
     if settings.detect.mtf is not None:
         return Mtf(*settings.detect.mtf, "user")
@@ -50,7 +50,7 @@ def camera_mtf(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Mtf
         vacuum = float(np.median([brightest(frame, pixel_A) for frame in frames]))
         gain, error = vacuum / (dose * pixel_A**2), STATED_ERROR
     else:
-        found = None if images > 1 else measure_gain(frames)
+        found = measure_gain(frames[:1] if images > 1 else frames, single=True)
         if found is None:
             return Mtf()
         gain, error = found.counts_per_electron, found.error / found.counts_per_electron

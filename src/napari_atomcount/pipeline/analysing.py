@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.io.session import Session
-from napari_atomcount.measure.imaging import column_contrast, dark_field, estimate_dose, unevenness
+from napari_atomcount.measure.imaging import column_contrast, dark_field, unevenness
 from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.expectation import expect
 from napari_atomcount.networks.normalise import NORMALISATION
-from napari_atomcount.pipeline.camera import camera_mtf
+from napari_atomcount.pipeline.camera import camera_mtf, dose_of
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
@@ -171,7 +171,7 @@ def with_estimates(movie: Movie, settings: AnalysisSettings, images: int = 1) ->
     if settings.kv is not None:
         calibration = calibration.updated("user", kv=settings.kv)
     if calibration.dose_e_per_A2 is None:
-        dose = estimate_dose(_samples(movie, settings, images), pixel_size)
+        dose = dose_of(_samples(movie, settings, images), pixel_size)
         if dose is not None:
             calibration = calibration.updated("estimated", dose_e_per_A2=dose)
     return movie.with_calibration(calibration)

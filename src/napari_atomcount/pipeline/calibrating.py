@@ -16,6 +16,7 @@ from napari_atomcount.measure.finding import RIM_NM, find_regions
 from napari_atomcount.measure.gain import Gain, measure_gain
 from napari_atomcount.measure.imaging import estimate_dose
 from napari_atomcount.measure.spots import Spectrum, find_spots, power_spectrum
+from napari_atomcount.pipeline.camera import brightest
 from napari_atomcount.records.calibration import ATOMIC_PIXEL_RANGE_NM
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
@@ -289,7 +290,7 @@ def _dose(
     parts: list[npt.NDArray[np.float64]],
     warnings: list[str],
 ) -> dict[str, Any] | None:
-    """Electrons per Å² and image: mean counts over the gain and the pixel's area (1 nm² is 100 Å²)."""
+    """Electrons per Å² and image: the beam's counts over the gain and the pixel's area (1 nm² is 100 Å²)."""
     known = movie.calibration.pixel_size_nm
     pixel = size.size_nm if size is not None else known
     if pixel is None:
@@ -301,13 +302,13 @@ def _dose(
     if stated is not None or gain is not None:
         counts, error = (stated, 0.0) if stated is not None else (gain.counts_per_electron, gain.error)  # type: ignore[union-attr]
         dark = 0.0 if gain is None else gain.dark_level
-        level = float(np.mean([np.nanmean(part) for part in parts])) if gain is None else gain.level
+        level = float(np.median([brightest(part, float(np.sqrt(area))) for part in parts]))
         value = (level - dark) / counts / area
         return {
             "value": value,
             "error": value * float(np.hypot(relative, error / counts)),
             "source": "user" if stated is not None else "estimated",
-            "from": "mean level over gain; what the specimen scatters out of the beam is missing",
+            "from": "level of the vacuum over gain; without vacuum in view, that of the thinnest part",
         }
     estimate = estimate_dose([part.astype(np.float32) for part in parts[:1]], (pixel[0], pixel[1]))
     if estimate is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from napari_atomcount.measure.gain import measure_gain
+from napari_atomcount.measure.imaging import estimate_dose
 from napari_atomcount.measure.mtf import measure_mtf
 from napari_atomcount.networks.normalise import beam_level
 from napari_atomcount.records.movie import Movie
@@ -55,6 +58,29 @@ def camera_mtf(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Mtf
             return Mtf()
         gain, error = found.counts_per_electron, found.error / found.counts_per_electron
     return measure_mtf(frames, pixel_A, gain, error)
+
+
+def dose_of(frames: Sequence[npt.NDArray[np.float32]], pixel_size_nm: tuple[float, float]) -> float | None:
+    """Electrons per Å² and image: what the beam brings where it meets no specimen, over the gain.
+
+    Parameters
+    ----------
+    frames : sequence of ndarray, shape (Y, X)
+        Successive frames, or one.
+    pixel_size_nm : tuple of float
+
+    Returns
+    -------
+    float or None
+        Where the gain cannot be told from the noise: the dose of blocks of pixels, if these can say it.
+    """
+    parts = [middle_of(frame) for frame in frames]
+    gain = measure_gain(parts, single=True)
+    if gain is None:
+        return estimate_dose(frames, pixel_size_nm)
+    area_A2 = 100 * pixel_size_nm[0] * pixel_size_nm[1]
+    level = float(np.median([brightest(part, float(np.sqrt(area_A2))) for part in parts]))
+    return level / (gain.counts_per_electron * area_A2)
 
 
 def middle_of(frame: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:

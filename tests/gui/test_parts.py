@@ -98,3 +98,23 @@ def test_dashed_rings_are_short_lines_with_a_shadow_below():
     drawn = np.hypot(*lines[light, 1].T).sum() / 2
     assert drawn == pytest.approx(FILLED * 2 * np.pi * 4.0, rel=0.03)
     assert len(dashed_rings(np.zeros((0, 2)), 4.0, 0.5)[0]) == 0
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_nobody_waits_for_the_sites_of_a_run_that_was_thrown_away(monkeypatch, closed):
+    from types import SimpleNamespace
+
+    from napari_atomcount import pipeline
+    from napari_atomcount.gui.jobs import Progress, following
+
+    def broken(*_, **__):
+        raise ValueError("the maps are gone")
+
+    monkeypatch.setattr(pipeline, "follow_sites", broken)
+    steps = following(None, None, None, SimpleNamespace(closed=closed), None)
+    assert isinstance(next(steps), Progress)
+    if closed:
+        assert list(steps) == []
+    else:
+        with pytest.raises(ValueError, match="gone"):
+            next(steps)

@@ -100,7 +100,12 @@ def following(
     from napari_atomcount import pipeline
 
     yield Progress("following the columns through time")
-    followed = pipeline.follow_sites(movie, columns, store, settings, corrected=replay())
+    try:
+        followed = pipeline.follow_sites(movie, columns, store, settings, corrected=replay())
+    except Exception:
+        if store.closed:  # the run was thrown away meanwhile: nobody waits for its sites
+            return
+        raise
     complete = len(store.frames) == movie.n_frames // card.images
     pipeline.describe(followed.analysis, movie, card, settings, command="napari", complete=complete)
     yield Result(followed)

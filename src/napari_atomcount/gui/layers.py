@@ -267,7 +267,7 @@ class ResultLayers:
         if movie_layer_ is not None:
             geometry.apply(movie_layer_)
             movie_layer_.metadata[MOVIE_KEY] = self.model.movie
-        for role in self._layers:
+        for role in list(self._layers):  # `get` forgets layers that the user deleted
             layer = self.get(role)
             if layer is None:
                 continue

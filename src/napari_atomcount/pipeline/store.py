@@ -58,6 +58,7 @@ class LogitStore:
         self.map_pixel_nm = 0.0
         self._file: IO[bytes] | None = None
         self._lock = Lock()
+        self.closed = False
         self._place: dict[int, int] = {}
         self._observed: dict[int, bool] = {}
         self._weak: dict[int, slice] = {}  # of the rows: y, x, score
@@ -239,6 +240,7 @@ class LogitStore:
         """Give the disk space back; nothing can be looked up afterwards."""
         with self._lock:
             self._place = {}
+            self.closed = True
             if self._file is not None:
                 self._file.close()
                 self._file = None

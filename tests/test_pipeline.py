@@ -277,6 +277,23 @@ def test_frames_in_any_order_make_the_same_analysis(scene, analysis):
     assert len(found.events) == len(analysis.events)
 
 
+def test_a_corrected_pixel_size_leaves_the_drift_in_pixels(scene, analysis, tmp_path):
+    """The spectra are those of the pixel size with which the network looked, also when they are read back."""
+    movie, detector = scene.movie(), Laplacian()
+    store, parts = pipeline.LogitStore(movie, detector.card), []
+    for result in pipeline.detect_frames(movie, detector):
+        store.add(result)
+        parts.append(result.columns)
+    pixel_size = tuple(1.3 * n for n in movie.calibration.require_pixel_size())
+    larger = movie.with_calibration(movie.calibration.updated("user", pixel_size_nm=pixel_size))
+    store.save(tmp_path)
+    for kept in (store, pipeline.LogitStore.load(tmp_path, larger, detector.card)):
+        found = pipeline.follow(larger, pd.concat(parts, ignore_index=True), kept)
+        drift, before = found.drift[["dy", "dx"]], analysis.drift[["dy", "dx"]]
+        np.testing.assert_allclose(drift, before, atol=0.05)
+        kept.close()
+
+
 def test_the_threshold_is_kept(scene):
     strict = AnalysisSettings(detect=DetectSettings(threshold=0.99), frames=(0, 4))
     found = pipeline.analyze(scene.movie(), Laplacian(), strict)

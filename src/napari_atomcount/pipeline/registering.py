@@ -11,7 +11,6 @@ from napari_atomcount.measure.drift import drift_table, track
 from napari_atomcount.measure.spectra import Spectra, SpectrumMaker
 from napari_atomcount.measure.turning import track_turning, turned_back
 from napari_atomcount.pipeline.store import LogitStore
-from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings, DriftSettings
 
@@ -36,14 +35,8 @@ def measure_drift(
         confidence = np.full(len(frames), np.nan)
         return drift_table(frames, np.zeros((len(frames), 2)), confidence)
     pixel_size = movie.calibration.require_pixel_size()
-    maker = SpectrumMaker(movie.shape[1:], pixel_size)
-    spectra = store.spectra()
-    if spectra[0].shape != maker.frequency.shape:
-        raise InputError(
-            "The pixel size was changed after the network looked at these frames: run it again, or take the "
-            "change back."
-        )
-    drift, confidence = estimate(maker, spectra, frames, store.observed, settings.drift)
+    maker = SpectrumMaker(movie.shape[1:], store.pixel_size_nm or pixel_size)  # that of the spectra
+    drift, confidence = estimate(maker, store.spectra(), frames, store.observed, settings.drift)
     if settings.drift.rotation or settings.drift.scale:
         drift = refine_turning(drift, columns, pixel_size, settings.drift)
     else:

@@ -54,6 +54,7 @@ class LogitStore:
     def __init__(self, movie: Movie, card: ModelCard | None = None) -> None:
         self.card = card
         self.n_frames = movie.n_frames
+        self.pixel_size_nm = movie.calibration.pixel_size_nm  # when the network looked
         self.scale, self._map_shape = _expected_grid(movie, card)
         self.map_pixel_nm = 0.0
         self._file: IO[bytes] | None = None
@@ -188,6 +189,7 @@ class LogitStore:
             "n_frames": self.n_frames,
             "observed": [self._observed[t] for t in frames],
             "warnings": [list(self._warnings[t]) for t in frames],
+            "pixel_size_nm": self.pixel_size_nm,
             "scale": list(self.scale),
             "map_shape": list(self._map_shape),
             "map_pixel_nm": self.map_pixel_nm,
@@ -215,6 +217,8 @@ class LogitStore:
             return None
         store._map_shape, store.scale = (shape[0], shape[1]), (about["scale"][0], about["scale"][1])
         store.map_pixel_nm = float(about["map_pixel_nm"])
+        if about.get("pixel_size_nm"):
+            store.pixel_size_nm = (float(about["pixel_size_nm"][0]), float(about["pixel_size_nm"][1]))
         by_frame = dict(tuple(weak.groupby("frame")))
         none = weak.iloc[:0]
         rows_of = {t: by_frame.get(t, none)[WEAK_COLUMNS].to_numpy(np.float64) for t in about["frames"]}

@@ -12,6 +12,7 @@ from dot_scene import FRAMES, PIXEL_NM, SIZE, Laplacian, Scene, card
 from napari_atomcount import pipeline
 from napari_atomcount.io.tables import read_analysis, write_analysis
 from napari_atomcount.measure.spectra import SpectrumMaker
+from napari_atomcount.measure.vacuum import LITTLE_VACUUM
 from napari_atomcount.records import tables
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
@@ -299,6 +300,28 @@ def test_the_threshold_is_kept(scene):
     found = pipeline.analyze(scene.movie(), Laplacian(), strict)
     assert (found.columns["score"] >= 0.99).all()
     assert found.summary["model"]["threshold"] == 0.99
+
+
+def test_without_vacuum_in_view_the_beam_level_has_to_be_stated(scene):
+    """The scene's particle is 1.7 nm wide in a view of 3.2 nm."""
+    asked = []
+
+    class Asked(Laplacian):
+        def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
+            asked.append(beam_level)
+            return super().detect(frame, pixel_size_nm, valid)
+
+    def warnings_of(movie, beam_level=None):
+        settings = AnalysisSettings(detect=DetectSettings(beam_level=beam_level), frames=(0, 3))
+        return pipeline.analyze(movie, Asked(), settings).summary["warnings"]
+
+    assert LITTLE_VACUUM not in warnings_of(scene.movie())
+    inside = scene.movie(scene.frames[:, 48:112, 48:112])
+    assert warnings_of(inside).count(LITTLE_VACUUM) == 1  # for all frames together
+    level = 1.2 * float(inside.data[:3].mean())
+    assert LITTLE_VACUUM not in warnings_of(inside, level)
+    assert asked[-3:] == [level] * 3
+    assert any("is not that of all frames" in text for text in warnings_of(inside, 10 * level))
 
 
 def test_no_drift(scene):

@@ -90,6 +90,7 @@ def test_version(command: Command) -> None:
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--frames", "5:2"],
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--roi", "0:5"],
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--symmetries", "3"],
+        ["analyze", "movie.tif", "--model", "m", "--out", "o", "--beam-level", "0"],
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--threshold", "1.5"],
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--device", "toaster"],
         ["analyze", "movie.tif", "--model", "m", "--out", "o", "--false-events", "0"],

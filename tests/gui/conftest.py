@@ -107,7 +107,9 @@ class DotDetector:
         self.permits = permits
         self.frames_seen: list[np.ndarray] = []
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None) -> ProbabilityMaps:
+    def detect(
+        self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None
+    ) -> ProbabilityMaps:
         assert self.permits.acquire(timeout=LOADED_MS / 1000), "the test never let the detector go on"
         self.frames_seen.append(frame)
         smooth = gaussian_filter(np.asarray(frame, np.float32), 2.0)

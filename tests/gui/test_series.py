@@ -12,7 +12,7 @@ class SeriesDetector:
     def __init__(self, card, inner):
         self.card, self.inner = card, inner
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
         assert frame.shape[0] == 3
         self.shown = frame
         return self.inner.detect(frame[-1], pixel_size_nm, valid)
@@ -102,7 +102,7 @@ def test_averaging_over_symmetries_is_one_click(desk, movie, monkeypatch):
         inner = plain(chosen, settings)
         look = inner.detect
 
-        def detect(frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+        def detect(frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
             asked.append(symmetries)
             return look(frame, pixel_size_nm, valid, mtf)
 

@@ -38,7 +38,7 @@ class Laplacian:
         self.card = card(counts)
         self.looked_at: list[np.ndarray] = []
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
         self.looked_at.append(np.array(frame))
         h, w = frame.shape[0] // 2, frame.shape[1] // 2
         level = max(float(np.median(frame)), 1e-6)

@@ -55,7 +55,7 @@ class TwoClasses:
     def __init__(self):
         self.card = card()
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
         h, w = frame.shape[0] // 2, frame.shape[1] // 2
         level = max(float(np.median(frame)), 1e-6)
         sharp = -gaussian_laplace(frame.astype(float) / level, WIDTH_PX) * WIDTH_PX**2

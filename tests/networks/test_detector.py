@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_atomcount.networks.card import load_card
-from napari_atomcount.networks.detector import Detector, raised_frequencies, resample_frame, tiles
+from napari_atomcount.networks.detector import (
+    Detector,
+    raised_frequencies,
+    resample_frame,
+    tiles,
+    to_contrast,
+)
 from napari_atomcount.networks.normalise import BLURRED_NORMALISATION, NORMALISATION
 from napari_atomcount.records.mtf import Mtf
 
@@ -53,6 +60,12 @@ def test_counts_per_electron_do_not_matter(detector):
     one = detector.detect(frame, (0.02, 0.02)).column
     gained = detector.detect(frame * 37.0, (0.02, 0.02)).column
     np.testing.assert_allclose(gained, one, atol=0.05)
+
+
+def test_a_stated_beam_level_is_what_contrast_is_relative_to():
+    image = 100 + 10 * torch.rand((1, 64, 64), generator=torch.Generator().manual_seed(0))
+    contrast = to_contrast(image, 0.2, torch.ones_like(image), 125.0)
+    torch.testing.assert_close(contrast, image / 125 - 1)
 
 
 def test_maps_lead_back_to_the_file(detector):

@@ -46,7 +46,7 @@ class Prepared:
             np.ones((SIDE, SIDE), bool),
         )  # fmt: skip
 
-    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None):
+    def detect(self, frame, pixel_size_nm, valid=None, mtf=None, symmetries=None, beam_level=None):
         return self.maps
 
 

@@ -55,7 +55,7 @@ from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.mtf import Mtf
-from napari_atomcount.records.settings import AnalysisSettings
+from napari_atomcount.records.settings import AnalysisSettings, DetectSettings
 
 Tell = Callable[[str, int, int], None]
 
@@ -205,7 +205,8 @@ def peer_table(pictures: Pictures) -> pd.DataFrame:
 def examine(detector: Detector, image: Picture, index: int) -> Scored:
     """Detect in one test image and match with its truth."""
     card = detector.card
-    maps = detector.detect(image.frame, (image.pixel_nm, image.pixel_nm), mtf=camera_of(image))
+    size = (image.pixel_nm, image.pixel_nm)
+    maps = detector.detect(image.frame, size, mtf=camera_of(image), beam_level=image.beam_level)
     found = find_columns(maps, card.calibration, FAINTEST_SCORE)
     shape = (image.frame.shape[0], image.frame.shape[1])
     return score_image(
@@ -217,7 +218,8 @@ def camera_of(image: Picture) -> Mtf:
     """What the program finds of a test image's camera, the dose stated or not."""
     dose = image.parameters.get("dose_e_per_A2") if image.dose_stated else None
     scales = Calibration(pixel_size_nm=(image.pixel_nm, image.pixel_nm), dose_e_per_A2=dose)
-    return camera_mtf(Movie(image.frame[None], scales, "image"), AnalysisSettings())
+    settings = AnalysisSettings(detect=DetectSettings(beam_level=image.beam_level))
+    return camera_mtf(Movie(image.frame[None], scales, "image"), settings)
 
 
 def describe(condition: Condition, card: ModelCard, seed: int) -> dict[str, Any]:

@@ -82,6 +82,14 @@ def table_conditions() -> list[Condition]:
             crop_nm=2.6,
         ),
         Condition(
+            name="A-1000-cut-level",
+            title="the same, the beam level stated within 0.5 %",
+            dose_e_per_A2=fixed(1000.0),
+            crop_nm=2.6,
+            level_error=0.005,
+            draws="A-1000-cut",
+        ),
+        Condition(
             name="A-1e4-Pt",
             title="A, 10⁴ e/Å², Pt for Au",
             particles=ParticleSet(element="Pt"),

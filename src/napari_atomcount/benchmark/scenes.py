@@ -209,6 +209,7 @@ class Condition(BaseModel):
     crop_nm: float | None = None  # side of a window through the particle
     view_nm: float | None = None  # side of the field of view: cropped, or with more vacuum around
     dose_stated: bool = True  # to the program, as a user would
+    level_error: float | None = None  # relative standard error of a stated beam level; None: not stated
     draws: str = ""  # conditions of one name here share their random optics, noise and places
     share: float = 1.0  # images for each particle of the set that is asked for
     axis: str = ""  # the curve that this condition is a point of
@@ -225,6 +226,7 @@ class Picture:
     missing: pd.DataFrame  # y, x
     parameters: dict[str, float] = field(default_factory=dict)
     dose_stated: bool = True
+    beam_level: float | None = None  # as stated to the program
 
 
 def picture(condition: Condition, seed: int, index: int, number: int, cache: Path | None) -> Picture:
@@ -263,7 +265,10 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
         frame = frame[top : top + side, left : left + side]
         truth, gaps = (cut(t, top, left, side) for t in (truth, gaps))
     parameters = microscope | camera | {"pixel_A": pixel_A}
-    return Picture(frame, pixel_A / 10, truth, gaps, parameters, condition.dose_stated)
+    level = None
+    if condition.level_error is not None:
+        level = camera["dose_e_per_A2"] * pixel_A**2 * float(rng.normal(1, condition.level_error))
+    return Picture(frame, pixel_A / 10, truth, gaps, parameters, condition.dose_stated, level)
 
 
 def cut(table: pd.DataFrame, top: int, left: int, side: int) -> pd.DataFrame:

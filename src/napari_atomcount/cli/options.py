@@ -135,6 +135,15 @@ Symmetries = Annotated[
         "more, and take so many times longer. [default: as the model's card says]",
     ),
 ]
+BeamLevel = Annotated[
+    float | None,
+    typer.Option(
+        "--beam-level",
+        metavar="COUNTS",
+        help="Mean of a pixel without a specimen, of an image of vacuum at the same exposure: for views that "
+        "show none. [default: from the vacuum in view]",
+    ),
+]
 CameraMtf = Annotated[
     str | None,
     typer.Option(

@@ -69,6 +69,13 @@ def mtf(text: str | None) -> tuple[float, float, float] | None:
     return c1, c2, c3
 
 
+def beam_level(counts: float | None) -> float | None:
+    """Counts of a pixel without a specimen."""
+    if counts is not None and not 0 < counts < math.inf:
+        raise typer.BadParameter(f"--beam-level takes counts above 0, not {counts:g}")
+    return counts
+
+
 def symmetries(number: int | None) -> int | None:
     """How many symmetries a square grid's answers are averaged over."""
     if number not in (None, 1, 2, 4, 8):

@@ -18,9 +18,12 @@ from qtpy.QtWidgets import (
 from napari_atomcount.gui import style
 from napari_atomcount.gui.card_words import full_text, short_text
 from napari_atomcount.gui.forms import Section, hint
+from napari_atomcount.gui.level_row import LevelRow
 from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.series_row import SeriesRow
+from napari_atomcount.measure.vacuum import LITTLE_VACUUM
 from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.records.settings import DetectSettings
 
 EMPTY = (
     "Once a movie is open, a network finds its atomic columns here, frame by frame, and counts their atoms."
@@ -70,6 +73,7 @@ class NetworkSection(Section):
         top.addWidget(self.card_button)
         self.words = hint("", "model_words")
         self.series = SeriesRow()
+        self.level = LevelRow()
         self.careful = QCheckBox(f"Average over {MOST_SYMMETRIES} mirror images and turns")
         self.careful.setObjectName("atomcount_careful")
         self.careful.setToolTip(f"Counts get better, and a run takes {MOST_SYMMETRIES} times longer.")
@@ -112,7 +116,7 @@ class NetworkSection(Section):
             self.body.addWidget(widget)
         self.body.addLayout(runs)
         self.body.addLayout(bar)
-        for widget in (self.progress_words, self.result):
+        for widget in (self.progress_words, self.result, self.level):
             self.body.addWidget(widget)
         self.card_text.setVisible(False)
         self.careful.setVisible(False)
@@ -139,14 +143,14 @@ class NetworkSection(Section):
     def show_card(
         self,
         card: ModelCard | None,
-        defocus_nm: tuple[float, ...] = (),
-        symmetries: int | None = None,
+        detect: DetectSettings,
     ) -> None:
-        """Show the chosen model, for one of focal series the given defoci, and what is averaged over."""
+        """Show the chosen model, and how it is to be run."""
+        self.level.show_level(detect.beam_level)
         with QSignalBlocker(self.careful):
-            self.careful.setChecked(symmetries == MOST_SYMMETRIES)
+            self.careful.setChecked(detect.symmetries == MOST_SYMMETRIES)
         images = 1 if card is None else card.images
-        self.series.show_series(images, defocus_nm)
+        self.series.show_series(images, detect.defocus_nm)
         self._unit = "frame" if images == 1 else "series"
         self.run_frame.setText(f"This {self._unit}")
         index = next((i for i, known in enumerate(self._cards) if known is card), -1)
@@ -212,6 +216,7 @@ class NetworkSection(Section):
 
     def show_run(self, run: Run | None, continues: bool = True, busy: bool = False) -> None:
         """Show what a run has found so far; ``continues``: new frames would join it."""
+        self.level.show_wanted(run is not None and LITTLE_VACUUM in run.warnings)
         self.result.setVisible(run is not None and bool(run.frames))
         if not busy:
             single = run is not None and len(run.wanted) <= 1

@@ -133,6 +133,11 @@ class SessionModel(QObject):
         self._set_detect(symmetries=number)
         self.run_changed.emit()
 
+    def set_beam_level(self, counts: float | None) -> None:
+        """What the beam brings to a pixel without a specimen; None: from the vacuum in view."""
+        self._set_detect(beam_level=counts)
+        self.run_changed.emit()
+
     def _set_detect(self, **values: Any) -> None:
         detect = self.settings.detect.model_copy(update=values)
         self.settings = self.settings.model_copy(update={"detect": detect})

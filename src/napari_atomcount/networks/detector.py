@@ -145,6 +145,7 @@ class Detector:
         valid: NDArray[np.bool_] | None = None,
         mtf: Mtf | None = None,
         symmetries: int | None = None,
+        beam_level: float | None = None,
     ) -> ProbabilityMaps:
         """Run the network over one frame, or over the images of one focal series.
 
@@ -161,6 +162,8 @@ class Detector:
             Of the camera; that of an ordinary one if not given.
         symmetries : int, optional
             Of the image, over which the answers are averaged: 1, 2, 4 or 8; what the card says if not given.
+        beam_level : float, optional
+            Intensity of a pixel without a specimen; from the vacuum in view if not given.
 
         Returns
         -------
@@ -209,7 +212,9 @@ class Detector:
             if self.card.normalisation == NORMALISATION:
                 raised = raised_frequencies((images.shape[1], images.shape[2]), mtf or Mtf())
             small = [torch.from_numpy(resample_frame(image, field, raised)) for image in images]
-            contrast = torch.cat([to_contrast(one[None], network_nm * 10, keep[None]) for one in small])
+            contrast = torch.cat(
+                [to_contrast(one[None], network_nm * 10, keep[None], beam_level) for one in small]
+            )
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             output = self._tiled(F.pad(contrast, pad), symmetries or self.card.symmetries)
             output = output[:, : map_shape[0], : map_shape[1]]
@@ -259,7 +264,7 @@ class Detector:
         return out
 
 
-def to_contrast(images: Tensor, pixel_A: float, valid: Tensor) -> Tensor:
+def to_contrast(images: Tensor, pixel_A: float, valid: Tensor, beam_level: float | None = None) -> Tensor:
     """Normalise by the beam level; images without a usable zero of intensity are brought to a usual contrast.
 
     Parameters
@@ -267,7 +272,11 @@ def to_contrast(images: Tensor, pixel_A: float, valid: Tensor) -> Tensor:
     images, valid : torch.Tensor, shape (B, Y, X)
     pixel_A : float
         Pixel size, Å.
+    beam_level : float, optional
+        Intensity without a specimen, where it is known.
     """
+    if beam_level is not None:
+        return normalise(images, pixel_A, valid, torch.full_like(images, beam_level))
     if not intensity_scale_known(images, pixel_A, valid):
         share = valid.sum().clamp(min=1)
         mean = (images * valid).sum() / share

@@ -50,7 +50,7 @@ def camera_mtf(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Mtf
     if calibration.gain is not None:
         gain, error = calibration.gain, STATED_ERROR
     elif dose is not None and calibration.sources.get("dose_e_per_A2") in given:
-        vacuum = float(np.median([brightest(frame, pixel_A) for frame in frames]))
+        vacuum = settings.detect.beam_level or float(np.median([brightest(f, pixel_A) for f in frames]))
         gain, error = vacuum / (dose * pixel_A**2), STATED_ERROR
     else:
         found = measure_gain(frames[:1] if images > 1 else frames, single=True)

@@ -13,9 +13,10 @@ import pandas as pd
 
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.measure.spectra import SpectrumMaker
+from napari_atomcount.measure.vacuum import LITTLE_VACUUM, little_vacuum
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.camera import camera_mtf
-from napari_atomcount.pipeline.focal import check_series, frame_numbers, look_at
+from napari_atomcount.pipeline.focal import Look, check_series, frame_numbers, look_at
 from napari_atomcount.records import tables
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # Columns down to this score help to place the sites; they are written only above the threshold.
 WEAK_SCORE = 0.1
+
+#: Mean of a frame over the beam level: a specimen darkens it, but not all of it.
+DARKEST, BRIGHTEST = 0.3, 1.05
 
 
 class Looks(Protocol):
@@ -44,6 +48,7 @@ class Looks(Protocol):
         valid: npt.NDArray[np.bool_] | None = None,
         mtf: Mtf | None = None,
         symmetries: int | None = None,
+        beam_level: float | None = None,
     ) -> ProbabilityMaps:
         """Probability maps of one frame (Y, X), or of one series (K, Y, X)."""
         ...
@@ -141,7 +146,8 @@ def detect_frames(
             return
         begun = time.monotonic()
         look = look_at(movie, t, card, settings.detect)
-        maps = detector.detect(look.seen, pixel_size, look.valid, mtf, settings.detect.symmetries)
+        level = settings.detect.beam_level
+        maps = detector.detect(look.seen, pixel_size, look.valid, mtf, settings.detect.symmetries, level)
         if look.broken is not None:
             maps = replace(maps, observed=maps.observed & ~_in_map(look.broken, maps))
         said = list(look.words)
@@ -153,6 +159,8 @@ def detect_frames(
             said.append(f"frame {t} repeats the frame before it: it counts as not observed")
         before = look.raw
         found = find_columns(maps, card.calibration, min(WEAK_SCORE, threshold))
+        if card.counts and observed:
+            said += about_level(level, found[found["score"] >= threshold], look, pixel_size)
         found = found[area.holds(found["y"].to_numpy(), found["x"].to_numpy())]
         strong = (found["score"] >= threshold).to_numpy()
         columns = _columns_table(found[strong], t, next_id, movie)
@@ -169,6 +177,22 @@ def detect_frames(
             shift=look.shift,
         )
         del maps, look, found, columns  # large, and not needed while the next frame is looked at
+
+
+def about_level(
+    level: float | None, columns: pd.DataFrame, look: Look, pixel_nm: tuple[float, float]
+) -> list[str]:
+    """What is wrong with how a frame's beam level is known, in one sentence or none."""
+    if level is None:
+        y, x = columns["y"], columns["x"]
+        return [LITTLE_VACUUM] * little_vacuum(y, x, look.first.shape, pixel_nm, look.valid)
+    mean = float(look.seen.mean() if look.valid is None else look.seen[..., look.valid].mean())
+    if DARKEST * level < mean < BRIGHTEST * level:
+        return []
+    return [
+        f"the stated beam level of {level:g} counts per pixel is not that of all frames, and counts are not "
+        "to be trusted: state the mean of an image of vacuum at the same exposure, or leave it out"
+    ]
 
 
 def _columns_table(found: pd.DataFrame, frame: int, first_id: int, movie: Movie) -> pd.DataFrame:

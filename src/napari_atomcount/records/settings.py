@@ -42,6 +42,12 @@ class DetectSettings(Settings):
     symmetries: Literal[1, 2, 4, 8] | None = setting(
         None, "", "average over so many symmetries of the image: better, slower; empty: as the model does"
     )
+    beam_level: float | None = setting(
+        None,
+        "counts/px",
+        "what the beam brings to a pixel without a specimen; empty: from the vacuum in view",
+        gt=0,
+    )
     mtf: tuple[float, float, float] | None = setting(
         None, "", "c1, c2, c3 of the camera's MTF (thesis eq. 2.21); empty: from the noise of the movie"
     )

@@ -40,6 +40,7 @@ class CeriaSettings(BaseModel):
     thickness: tuple[float, float] = Field((2.0, 12.0), description="thickest part, Ce atoms along the beam")
     slab: float = Field(0.4, description="chance of a slab with one free surface instead of a particle")
     tilt_deg: tuple[float, float] = (0.0, 3.2)
+    ragged: float = Field(0.5, description="chance that each column is on its own an atom longer or shorter")
     defects: float = Field(0.8, description="chance of vacancies of both kinds and adatoms")
     relax: float = Field(0.5, description="chance of displaced surfaces and vacancies' neighbours")
     oxygen_motion: tuple[float, float] = Field(
@@ -82,8 +83,7 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     number, middle = thickness(rng, cerium[:, :2], depth, most)
     step = a / np.sqrt(2)
     column = column_index(cerium, a)
-    # each column on its own a little longer or shorter: terraces are seldom perfect
-    ragged = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1) * (rng.random() < 0.5)
+    ragged = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1) * (rng.random() < s.ragged)
     length = np.maximum(number + ragged[column], 1.0) * step
     full = (depth > 0) & (np.abs(cerium[:, 2] - middle * step) < length / 2)
     defects = bool(rng.random() < s.defects)

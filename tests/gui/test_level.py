@@ -1,0 +1,60 @@
+"""A view without vacuum: the dock says it and asks for the beam level."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
+
+
+@pytest.fixture
+def wide(movie):
+    """The movie in the middle of three times as much vacuum."""
+    side = movie.shape[1]
+    data = np.random.default_rng(0).poisson(20, (len(movie.data), 3 * side, 3 * side)).astype(np.uint16)
+    data[:, side : 2 * side, side : 2 * side] = movie.data
+    return replace(movie, data=data, name="wide")
+
+
+def look(desk, movie):
+    desk.show(movie)
+    desk.wait(lambda: desk.dock.model.movie is not None)
+    desk.click("run_frame")
+    desk.wait_idle()
+    return desk.widget("run_result").text()
+
+
+def test_with_vacuum_nothing_is_asked(desk, wide):
+    assert "vacuum" not in look(desk, wide)
+    assert not desk.widget("level").isVisible()
+
+
+def test_without_vacuum_the_level_is_asked_for(desk, movie):
+    assert "hardly any vacuum is in view" in look(desk, movie)
+    line = desk.widget("beam_level", QLineEdit)
+    assert line.isVisible()
+
+    def state(text):
+        line.setFocus()
+        line.selectAll()
+        QTest.keyClicks(line, text)
+        QTest.keyClick(line, Qt.Key.Key_Return)
+
+    state("-3")
+    assert "above 0" in desk.widget("beam_level_problem").text()
+    assert desk.dock.model.settings.detect.beam_level is None
+    state("30")
+    assert not desk.widget("beam_level_problem").isVisible()
+    assert desk.dock.model.settings.detect.beam_level == 30
+    assert "run again" in desk.widget("run_result").text()
+    desk.click("run_frame")
+    desk.wait_idle()
+    assert "hardly any vacuum" not in desk.widget("run_result").text()
+    assert line.isVisible()  # so that it can be changed
+    line.clear()
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert desk.dock.model.settings.detect.beam_level is None

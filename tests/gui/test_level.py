@@ -30,7 +30,7 @@ def look(desk, movie):
 
 def test_with_vacuum_nothing_is_asked(desk, wide):
     assert "vacuum" not in look(desk, wide)
-    assert not desk.widget("level").isVisible()
+    assert not desk.widget("beam_level").isVisible()
 
 
 def test_without_vacuum_the_level_is_asked_for(desk, movie):

@@ -122,7 +122,7 @@ class AtomCountDock(QWidget):
         self.network.card_chosen.connect(self.model.set_card)
         self.network.series.defocus_edited.connect(self.model.set_defocus)
         self.network.symmetries_chosen.connect(self.model.set_symmetries)
-        self.network.level.level_edited.connect(self.model.set_beam_level)
+        self.network.level.edited.connect(self.model.set_beam_level)
         self.network.run_all_requested.connect(commands.run_all)
         self.network.run_frame_requested.connect(lambda: commands.run_frame(self.layers.frame))
         self.network.stop_requested.connect(self._stop)

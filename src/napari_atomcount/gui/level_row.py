@@ -2,75 +2,35 @@
 
 from __future__ import annotations
 
-import math
+from napari_atomcount.gui.asked_row import AskedRow
+from napari_atomcount.gui.forms import parse_positive
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+TIP = (
+    "The mean of an image of vacuum alone, taken with the same beam and exposure. "
+    "Where it is 3 % too low, every other count is an atom too low."
+)
 
-from napari_atomcount.gui import style
 
-
-class LevelRow(QWidget):
-    """Asks for the beam level.
-
-    Signals
-    -------
-    level_edited(object)
-        Counts of a pixel without a specimen; None: from the vacuum in view.
-    """
-
-    level_edited = Signal(object)
+class LevelRow(AskedRow):
+    """Asks for the beam level, counts of a pixel without a specimen, where no vacuum tells it."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("atomcount_level")
-        self._shown = ""
-        self.line = QLineEdit()
-        self.line.setObjectName("atomcount_beam_level")
-        self.line.setPlaceholderText("empty: from the vacuum in view")
-        self.line.setToolTip(
-            "The mean of an image of vacuum alone, taken with the same beam and exposure. "
-            "Where it is 3 % too low, every other count is an atom too low."
-        )
-        self.line.editingFinished.connect(self._on_finished)
-        self.problem = QLabel()
-        self.problem.setObjectName("atomcount_beam_level_problem")
-        self.problem.setWordWrap(True)
-        self.problem.setStyleSheet(style.WARN)
-        row = QHBoxLayout()
-        caption = QLabel("Beam level, counts per pixel")
-        caption.setObjectName("atomcount_beam_level_caption")
-        row.addWidget(caption)
-        row.addWidget(self.line, 1)
-        body = QVBoxLayout(self)
-        body.setContentsMargins(0, 0, 0, 0)
-        body.addLayout(row)
-        body.addWidget(self.problem)
-        self.show_level(None)
+        caption, empty = "Beam level, counts per pixel", "empty: from the vacuum in view"
+        super().__init__("beam_level", caption, empty, TIP, read_level)
 
     def show_level(self, counts: float | None) -> None:
         """Show what is stated."""
-        self._shown = "" if counts is None else f"{counts:g}"
-        self.line.setText(self._shown)
-        self.problem.setVisible(False)
+        self.show_text("" if counts is None else f"{counts:g}")
 
     def show_wanted(self, wanted: bool) -> None:
         """Whether a level is missing; the row stays where one is stated."""
-        self.setVisible(wanted or bool(self._shown))
+        self.setVisible(wanted or bool(self.shown))
 
-    def _on_finished(self) -> None:
-        text = self.line.text().strip()
-        if text == self._shown:
-            self.problem.setVisible(False)
-            return
-        try:
-            counts = float(text) if text else None
-        except ValueError:
-            counts = math.nan
-        if counts is not None and not 0 < counts < math.inf:
-            self.problem.setText(f"▲ “{text}”: give a number of counts above 0, or nothing.")
-            self.problem.setVisible(True)
-            return
-        self._shown = text
-        self.problem.setVisible(False)
-        self.level_edited.emit(counts)
+
+def read_level(text: str) -> float | None:
+    """Counts, None of an empty text; ValueError says what to give."""
+    try:
+        numbers = parse_positive(text)
+    except ValueError as error:
+        raise ValueError("give a number of counts above 0, or nothing.") from error
+    return None if numbers is None else numbers[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_atomcount.gui import style
+from napari_atomcount.gui.asked_row import AskedRow
 from napari_atomcount.gui.forms import hint
+
+TIP = "Overfocus is positive. Only the order counts: the network is shown the images by rising defocus."
 
 
 class SeriesRow(QWidget):
@@ -26,27 +28,14 @@ class SeriesRow(QWidget):
         super().__init__()
         self.setObjectName("atomcount_series")
         self._images = 1
-        self._shown = ""
         self.words = hint("", "series_words")
-        self.line = QLineEdit()
-        self.line.setObjectName("atomcount_defocus")
-        self.line.setToolTip(
-            "Overfocus is positive. Only the order counts: the network is shown the images by rising defocus."
-        )
-        self.line.editingFinished.connect(self._on_finished)
-        self.problem = QLabel()
-        self.problem.setObjectName("atomcount_defocus_problem")
-        self.problem.setWordWrap(True)
-        self.problem.setStyleSheet(style.WARN)
-        row = QHBoxLayout()
-        caption = QLabel("Defocus of each, nm")
-        caption.setObjectName("atomcount_defocus_caption")
-        row.addWidget(caption)
-        row.addWidget(self.line, 1)
+        empty = "empty: it rises from image to image"
+        self.asked = AskedRow("defocus", "Defocus of each, nm", empty, TIP, self._read)
+        self.asked.edited.connect(self.defocus_edited)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
-        for part in (self.words, row, self.problem):
-            body.addLayout(part) if isinstance(part, QHBoxLayout) else body.addWidget(part)
+        body.addWidget(self.words)
+        body.addWidget(self.asked)
         self.show_series(1, ())
 
     def show_series(self, images: int, defocus_nm: tuple[float, ...]) -> None:
@@ -57,27 +46,14 @@ class SeriesRow(QWidget):
             f"Every {images} successive images are one focal series; they are aligned, and the columns lie "
             "on the first of them."
         )
-        self.line.setPlaceholderText("empty: it rises from image to image")
-        self._shown = ", ".join(f"{d:g}" for d in defocus_nm)
-        self.line.setText(self._shown)
-        self.problem.setVisible(False)
+        self.asked.show_text(", ".join(f"{d:g}" for d in defocus_nm))
 
-    def _on_finished(self) -> None:
-        text = self.line.text().strip()
-        if text == self._shown:
-            self.problem.setVisible(False)
-            return
+    def _read(self, text: str) -> tuple[float, ...]:
         try:
             numbers = tuple(float(part.replace("−", "-")) for part in text.split(",")) if text else ()
         except ValueError:
             numbers = (math.nan,)
         wrong = numbers and (len(set(numbers)) != self._images or len(numbers) != self._images)
         if wrong or not all(map(math.isfinite, numbers)):
-            self.problem.setText(
-                f"▲ “{text}”: give {self._images} different numbers with commas, or nothing."
-            )
-            self.problem.setVisible(True)
-            return
-        self.problem.setVisible(False)
-        self._shown = text
-        self.defocus_edited.emit(numbers)
+            raise ValueError(f"give {self._images} different numbers with commas, or nothing.")
+        return numbers

@@ -21,11 +21,19 @@ def wide(movie):
 
 
 def look(desk, movie):
-    desk.show(movie)
-    desk.wait(lambda: desk.dock.model.movie is not None)
+    desk.dock.model.set_movie(movie)
+    desk.wait(lambda: desk.dock.keeper.settled)
     desk.click("run_frame")
     desk.wait_idle()
     return desk.widget("run_result").text()
+
+
+def state(desk, text):
+    line = desk.widget("beam_level", QLineEdit)
+    line.setFocus()
+    line.selectAll()
+    QTest.keyClicks(line, text)
+    QTest.keyClick(line, Qt.Key.Key_Return)
 
 
 def test_with_vacuum_nothing_is_asked(desk, wide):
@@ -33,28 +41,42 @@ def test_with_vacuum_nothing_is_asked(desk, wide):
     assert not desk.widget("beam_level").isVisible()
 
 
-def test_without_vacuum_the_level_is_asked_for(desk, movie):
+def test_without_vacuum_the_level_is_asked_for(desk, movie, wide):
     assert "hardly any vacuum is in view" in look(desk, movie)
-    line = desk.widget("beam_level", QLineEdit)
+    line, settings = desk.widget("beam_level", QLineEdit), lambda: desk.dock.model.settings.detect
     assert line.isVisible()
-
-    def state(text):
-        line.setFocus()
-        line.selectAll()
-        QTest.keyClicks(line, text)
-        QTest.keyClick(line, Qt.Key.Key_Return)
-
-    state("-3")
+    state(desk, "-3")
     assert "above 0" in desk.widget("beam_level_problem").text()
-    assert desk.dock.model.settings.detect.beam_level is None
-    state("30")
+    assert settings().beam_level is None
+    state(desk, "30")
     assert not desk.widget("beam_level_problem").isVisible()
-    assert desk.dock.model.settings.detect.beam_level == 30
+    assert settings().beam_level == 30
     assert "run again" in desk.widget("run_result").text()
     desk.click("run_frame")
     desk.wait_idle()
     assert "hardly any vacuum" not in desk.widget("run_result").text()
     assert line.isVisible()  # so that it can be changed
-    line.clear()
-    QTest.keyClick(line, Qt.Key.Key_Return)
-    assert desk.dock.model.settings.detect.beam_level is None
+    look(desk, wide)  # another exposure
+    assert (line.text(), settings().beam_level) == ("", None)
+    assert not line.isVisible()
+
+
+def test_it_is_kept_with_the_session_and_undone(desk, movie, wide, tmp_path):
+    path = tmp_path / "m.tif"
+    path.write_bytes(b"stands for the movie")
+    mine = replace(movie, path=path)
+    look(desk, mine)
+    state(desk, "30")
+    desk.click("run_frame")
+    desk.wait_idle()
+    desk.dock.model.set_movie(wide)
+    desk.wait(lambda: desk.dock.keeper.settled)
+    line = desk.widget("beam_level", QLineEdit)
+    assert line.text() == ""
+    desk.dock.model.set_movie(mine)
+    desk.wait(lambda: desk.dock.keeper.settled and line.text() == "30")
+    assert desk.dock.model.settings.detect.beam_level == 30
+    assert desk.run.basis.detect["beam_level"] == 30
+    desk.click("undo")  # the run
+    desk.click("undo")
+    assert (line.text(), desk.dock.model.settings.detect.beam_level) == ("", None)

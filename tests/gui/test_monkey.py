@@ -52,6 +52,7 @@ class Monkey(RuleBasedStateMachine):
         path.write_bytes(b"stands for the movie")
         data = np.array(self.movie.data)[:5] + number  # of other pixels: a session of its own
         self.mine = replace(self.movie, data=data, path=path, name=f"m{number}")
+        self.desk.viewer.layers.clear()  # napari's own work grows with the square of their number
         self.dock.model.set_movie(self.mine)
         self.settle()
         self.desk.click("run_all")

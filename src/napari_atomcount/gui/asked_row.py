@@ -33,7 +33,9 @@ class AskedRow(QWidget):
 
     def __init__(self, name: str, caption: str, empty: str, tip: str, read: Callable[[str], Any]) -> None:
         super().__init__()
-        self._read, self.shown = read, ""
+        self._read = read
+        #: What is stated, as text.
+        self.shown = ""
         self.line = QLineEdit()
         self.line.setObjectName(f"atomcount_{name}")
         self.line.setPlaceholderText(empty)
@@ -52,10 +54,12 @@ class AskedRow(QWidget):
         body.setContentsMargins(0, 0, 0, 0)
         body.addLayout(row)
         body.addWidget(self.problem)
-        self.show_text("")
+        self.problem.setVisible(False)
 
     def show_text(self, text: str) -> None:
-        """Show what is stated; empty: nothing."""
+        """Show what is stated, empty: nothing; what is being typed stays unless that has changed."""
+        if text == self.shown:
+            return
         self.shown = text
         self.line.setText(text)
         self.problem.setVisible(False)

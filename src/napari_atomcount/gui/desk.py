@@ -178,6 +178,10 @@ class AtomCountDock(QWidget):
         self.movie.calibration_edited.connect(lambda *_: keeper.note_calibration())
         self.time.false_events_changed.connect(lambda _: keeper.note_settings())
         self.time.turning_changed.connect(lambda *_: keeper.note_settings())
+        network = self.network
+        for signal in (network.symmetries_chosen, network.series.defocus_edited, network.level.edited):
+            signal.connect(lambda _: keeper.note_settings())
+        keeper.changed.connect(self._show_settings)
         keeper.failed.connect(show_error)
         keeper.noted.connect(show_info)
         keeper.changed.connect(self._update)
@@ -239,6 +243,7 @@ class AtomCountDock(QWidget):
         self.layers.show_movie()
         self.layers.look_at_movie()
         self.view.on_slider()
+        self._show_settings()
         self._list_movies()
         self._show_calibration()
 
@@ -248,8 +253,12 @@ class AtomCountDock(QWidget):
         self._show_calibration()
 
     def _on_card(self) -> None:
-        self.network.show_card(self.model.card, self.model.settings.detect)
+        self.network.show_card(self.model.card)
+        self._show_settings()
         self._show_calibration()
+
+    def _show_settings(self) -> None:
+        self.network.show_settings(self.model.settings.detect)
 
     def _show_calibration(self) -> None:
         self.movie.show_movie(self.model.movie)

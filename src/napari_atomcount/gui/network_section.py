@@ -140,17 +140,10 @@ class NetworkSection(Section):
             self.choice.setItemData(self.choice.count() - 1, short_text(card), Qt.ItemDataRole.ToolTipRole)
         self.choice.setCurrentIndex(-1)
 
-    def show_card(
-        self,
-        card: ModelCard | None,
-        detect: DetectSettings,
-    ) -> None:
-        """Show the chosen model, and how it is to be run."""
-        self.level.show_level(detect.beam_level)
-        with QSignalBlocker(self.careful):
-            self.careful.setChecked(detect.symmetries == MOST_SYMMETRIES)
+    def show_card(self, card: ModelCard | None) -> None:
+        """Show the chosen model."""
         images = 1 if card is None else card.images
-        self.series.show_series(images, detect.defocus_nm)
+        self.series.set_images(images)
         self._unit = "frame" if images == 1 else "series"
         self.run_frame.setText(f"This {self._unit}")
         index = next((i for i, known in enumerate(self._cards) if known is card), -1)
@@ -160,6 +153,13 @@ class NetworkSection(Section):
         self.words.setVisible(card is not None)
         self.careful.setVisible(card is not None and card.symmetries < MOST_SYMMETRIES)
         self.card_text.setText("" if card is None else full_text(card))
+
+    def show_settings(self, detect: DetectSettings) -> None:
+        """Show how the model is to be run."""
+        with QSignalBlocker(self.careful):
+            self.careful.setChecked(detect.symmetries == MOST_SYMMETRIES)
+        self.series.show_defocus(detect.defocus_nm)
+        self.level.show_level(detect.beam_level)
 
     def show_domain(self, warnings: list[str] | None, expected: str = "", checking: bool = False) -> None:
         """Whether the movie is inside the model's domain.

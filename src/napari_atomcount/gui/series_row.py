@@ -36,16 +36,19 @@ class SeriesRow(QWidget):
         body.setContentsMargins(0, 0, 0, 0)
         body.addWidget(self.words)
         body.addWidget(self.asked)
-        self.show_series(1, ())
+        self.set_images(1)
 
-    def show_series(self, images: int, defocus_nm: tuple[float, ...]) -> None:
-        """Show how many images make a series (1: nothing is shown) and their defoci."""
+    def set_images(self, images: int) -> None:
+        """How many images make a series; 1: nothing is shown."""
         self._images = images
         self.setVisible(images > 1)
         self.words.setText(
             f"Every {images} successive images are one focal series; they are aligned, and the columns lie "
             "on the first of them."
         )
+
+    def show_defocus(self, defocus_nm: tuple[float, ...]) -> None:
+        """Show the stated defoci."""
         self.asked.show_text(", ".join(f"{d:g}" for d in defocus_nm))
 
     def _read(self, text: str) -> tuple[float, ...]:

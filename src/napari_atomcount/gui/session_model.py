@@ -87,6 +87,7 @@ class SessionModel(QObject):
         self.site = -1
         self.preparation = Preparation()
         self.settings = self.settings.model_copy(update={"roi": None, "mask": None})
+        self._set_detect(beam_level=None)
         self.movie_changed.emit()
         self.run_changed.emit()
         self.analysis_changed.emit()

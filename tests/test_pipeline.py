@@ -394,3 +394,24 @@ class TestLogitStore:
         assert store.weak()["score"].tolist() == [0.2]
         store.close()
         assert store.frames.tolist() == []
+
+    def test_what_is_closed_takes_nothing_away_that_was_kept(self, tmp_path):
+        store = self.stored(np.zeros((4, 4)))
+        assert store.save(tmp_path)
+        store.close()
+        assert not store.save(tmp_path)
+        movie = Movie(np.zeros((3, 8, 8)), Calibration(pixel_size_nm=PIXEL_NM), "m")
+        assert pipeline.LogitStore.load(tmp_path, movie).frames.tolist() == [1]
+
+    def test_closed_while_it_is_kept(self, tmp_path):
+        store = self.stored(np.zeros((4, 4)))
+        read = store._read
+
+        def read_and_close(frame):
+            store.close()
+            return read(frame)
+
+        store._read = read_and_close
+        assert not store.save(tmp_path)
+        movie = Movie(np.zeros((3, 8, 8)), Calibration(pixel_size_nm=PIXEL_NM), "m")
+        assert pipeline.LogitStore.load(tmp_path, movie) is None

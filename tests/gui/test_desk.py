@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
     QTableView,
 )
 
+from napari_atomcount.gui import points
+
 HOPPER = (31.0, 31.0)  # y, x px of the column that is away in frames 5 to 10
 ALL = 16 * 16 - 6  # columns of the movie
 
@@ -141,6 +143,19 @@ def test_typed_pixel_size_rescales_the_view(desk, movie):
     assert desk.dock.model.movie.calibration.pixel_size_nm == (0.01, 0.01)
     assert desk.widget("pixel_size_nm_source").text() == "✓ from you"
     assert desk.layer("dots").scale[-1] == pytest.approx(0.01)
+
+
+def test_hidden_columns_can_become_fewer(desk, movie):
+    """A hidden layer keeps the slice of before: its colours must not be looked up in it."""
+    desk.show(movie)
+    desk.click("run_all")
+    desk.wait_idle()
+    layer = desk.layer("columns")
+    layer.visible = False
+    points.fill_columns(layer, desk.run.columns.iloc[:2], 6)
+    layer.visible = True
+    assert len(layer.data) == 2
+    assert len(layer._view_indices) == 2
 
 
 def test_without_pixel_size_the_network_waits(desk, movie):

@@ -162,28 +162,38 @@ class LogitStore:
             out[row] = np.where(found > NOT_OBSERVED, _LOG_ODDS[found], np.nan)
         return out
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> bool:
         """Copy everything into a folder, so that `load` finds it after the program has ended.
+
+        Returns
+        -------
+        bool
+            False if the store was closed before, or meanwhile: then there is nothing whole to be loaded.
 
         Raises
         ------
         OSError
             If the folder cannot be written; what is there then is not loaded.
         """
+        part = self.restricted(self.frames.tolist())  # closing this one takes its places, and its file, away
+        if self.closed:
+            return False
         folder.mkdir(parents=True, exist_ok=True)
         (folder / INDEX).unlink(missing_ok=True)  # until all is written, nothing claims to be complete
-        frames = self.frames.tolist()
+        frames = part.frames.tolist()
         with (folder / MAPS).open("wb") as file:
             for t in frames:
                 codes = self._read(t)
-                if codes is not None:
-                    file.write(codes.tobytes())
+                if codes is None:
+                    return False
+                file.write(codes.tobytes())
+        spectra = part.spectra()
         with (folder / SPECTRA).open("wb") as file:
-            for spectrum in (self._spectra[self._place[t]] for t in frames):
-                file.write(spectrum.astype(np.complex64).tobytes())
+            for index in range(len(spectra)):
+                file.write(spectra[index].astype(np.complex64).tobytes())
         with whole_file(folder / WEAK) as partial:
-            self.weak().to_parquet(partial)
-        shape = self._spectra[self._place[frames[0]]].shape if frames else (0,)
+            part.weak().to_parquet(partial)
+        shape = spectra[0].shape if frames else (0,)
         about = {
             "frames": frames,
             "n_frames": self.n_frames,
@@ -198,6 +208,7 @@ class LogitStore:
         }
         with whole_file(folder / INDEX) as partial:
             partial.write_text(json.dumps(about), encoding="utf-8")
+        return True
 
     @classmethod
     def load(cls, folder: Path, movie: Movie, card: ModelCard | None = None) -> LogitStore | None:

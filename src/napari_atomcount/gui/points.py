@@ -35,7 +35,7 @@ def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, 
         layer.data = position
     layer.features = features
     if not layer.visible:
-        layer.set_view_slice()  # napari leaves it out, and what draws the colours would look for the old points
+        layer.set_view_slice()  # napari leaves it out; what draws the colours would look for the old points
     if len(position):
         layer.face_color = face
         for name, value in look.items():

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from napari_atomcount.measure.count_chain import decode_counts, learn_counts
-from napari_atomcount.measure.counts import context_offsets, count_noise, read_counts, usual_counts
+from napari_atomcount.measure.counts import (
+    context_offsets,
+    count_noise,
+    louder_sites,
+    read_counts,
+    usual_counts,
+)
 from napari_atomcount.measure.markov import window_probability
 
 K = 20
@@ -77,6 +83,20 @@ def test_stated_probabilities_are_true(noise, least):
 def test_noise_and_bias_make_no_changes():
     total = sum(len(changes_of(decoded(*made(seed)[1:3]).step)) for seed in range(5))
     assert total <= 0.2e-3 * 5 * 40 * 90 + 2
+
+
+def test_between_two_counts_a_site_is_louder_and_nothing_happens():
+    """The network says one count or the other there, and most sites lie on a count and keep still."""
+    rng = np.random.default_rng(5)
+    quiet = np.tile(rng.integers(4, 9, 60), (40, 1)) + rng.normal(0, 0.1, (40, 60))
+    between = np.tile(rng.integers(4, 9, 20) + 0.4, (40, 1)) + rng.normal(0, 0.45, (40, 20))
+    x = np.hstack([quiet, between]).astype(np.float32)
+    louder = louder_sites(x, count_noise(x, K))
+    assert (louder >= 1).all()
+    assert np.median(louder[:60]) == 1
+    assert np.median(louder[60:]) > 1.3
+    assert len(changes_of(decoded(x, np.ones(x.shape, bool)).step)) <= 2
+    assert (louder_sites(np.full((40, 3), np.nan, np.float32), count_noise(x, K)) == 1).all()
 
 
 def test_a_blurred_frame_shifts_all_and_changes_none():

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomcount.measure import count_paths, markov
-from napari_atomcount.measure.counts import count_noise, count_offsets
+from napari_atomcount.measure.counts import count_noise, count_offsets, louder_sites
 from napari_atomcount.measure.threads import in_threads
 
 Single = npt.NDArray[np.float32]
@@ -166,8 +166,8 @@ class _Sites:
         Expected counts without the frames' offsets; NaN where not known.
     occupied, begins : ndarray of bool, shape (T, S)
         The occupancy's paths, and where a stay begins.
-    median, noise : ndarray, shape (S,), (K + 1,)
-        Of x; its standard deviation at 0…K.
+    median, noise, louder : ndarray, shape (S,), (K + 1,), (S,)
+        Of x; its standard deviation at 0…K; how many times as large that is at each site.
     evidence : ndarray, shape (S, levels × gains, R)
         Log evidence of every explanation, the beliefs in levels and gains included.
     """
@@ -177,6 +177,7 @@ class _Sites:
     begins: Bools
     median: Single
     noise: Single
+    louder: Doubles
     evidence: Doubles
 
     @classmethod
@@ -189,7 +190,8 @@ class _Sites:
         # frames that were not observed within a stay count as occupied here: `occupied` is the path's
         before = np.vstack([np.zeros((1, occupied.shape[1]), bool), occupied[:-1]])
         shape = (x.shape[1], len(LEVELS) * len(GAINS), len(RATES))
-        sites = cls(x, occupied, occupied & ~before, median, model.noise, np.empty(shape))
+        louder = louder_sites(x, model.noise)
+        sites = cls(x, occupied, occupied & ~before, median, model.noise, louder, np.empty(shape))
         both = np.tile(np.arange(shape[1]), (shape[0], 1))
         belief = np.log(np.tile(GAIN_BELIEF, len(LEVELS)) / len(LEVELS))
 
@@ -208,7 +210,8 @@ class _Sites:
         """Of sites `s` under some explanations (S, M), indices into levels × gains: (T, W, sites × M)."""
         level, gain = np.divmod(explanation[s], len(GAINS))
         usual = self.median[s, None] + LEVELS[level]
-        return count_paths.likelihood(self.x[:, s], usual.ravel(), GAINS[gain].ravel(), self.noise)
+        louder = np.repeat(self.louder[s], level.shape[1])
+        return count_paths.likelihood(self.x[:, s], usual.ravel(), GAINS[gain].ravel(), self.noise, louder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def _start() -> Single:
 MOVES, START = _moves(), _start()
 
 
-def likelihood(x: Single, usual: Doubles, gain: Doubles, noise: Single) -> Single:
+def likelihood(x: Single, usual: Doubles, gain: Doubles, noise: Single, louder: Doubles) -> Single:
     """Likelihood of what was seen under each step of each chain, (T, W, L): hyperbolic secants, bounded.
 
     Parameters
@@ -52,9 +52,11 @@ def likelihood(x: Single, usual: Doubles, gain: Doubles, noise: Single) -> Singl
         Expected count at step 0, and what an atom adds to it.
     noise : ndarray, shape (K + 1,)
         Standard deviation of x at the expected counts 0…K.
+    louder : ndarray, shape (L,)
+        How many times as large it is at each chain's site.
     """
     mean = usual + gain * STEPS[:, None]
-    sharp = np.pi / 2 / np.interp(mean, np.arange(len(noise)), noise)
+    sharp = np.pi / 2 / np.interp(mean, np.arange(len(noise)), noise) / louder
     return _likelihood(x, mean.astype(np.float32), sharp.astype(np.float32))
 
 

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from napari_atomcount.records.packed import lengths, rows_of
 
 Single = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -23,6 +24,7 @@ CONTEXT_FRAMES = 5
 CONTEXT_SHARE = 0.8  # of the neighbours' common shift that a site shares
 MOST_AT_ONCE = 1 << 21  # numbers
 SMALLEST_NOISE = 0.15
+FEW_STEPS = 10.0  # differences that the usual noise of a count weighs beside those of a site
 DEFAULT_NOISE = 0.5
 
 
@@ -165,14 +167,28 @@ def count_noise(x: Single, n_counts: int) -> Single:
     return np.asarray(np.maximum(np.exp(total / weight), SMALLEST_NOISE), dtype=np.float32)
 
 
+def louder_sites(x: Single, noise: Single) -> Doubles:
+    """How many times as noisy as others of its count each site is, (S,), at least 1; x (T, S), NaN: unknown.
+
+    A site whose expected count lies between two whole numbers has more noise than one that lies on one: the
+    network says one count or the other. From differences of successive frames, as in `count_noise`; those of
+    few frames are drawn to 1.
+    """
+    found = np.ones(x.shape[1])
+    step = np.abs(x[1:] - x[:-1])
+    for site in np.flatnonzero(np.isfinite(step).any(axis=0)):
+        mine = step[np.isfinite(step[:, site]), site]
+        usual = float(np.interp(np.nanmedian(x[:, site]), np.arange(len(noise)), noise))
+        found[site] = (_spread(mine) / usual) ** (len(mine) / (len(mine) + FEW_STEPS))
+    return np.maximum(found, 1.0)
+
+
 def _spread(step: Single) -> float:
     cut = np.minimum(step, 5 * max(float(np.median(step)), SMALLEST_NOISE / 2))
     return max(float(np.sqrt(np.mean(cut**2) / 2)), SMALLEST_NOISE / 2)
 
 
-def usual_counts(
-    seen: Seen, step: npt.NDArray[np.int8], occupied: Bools
-) -> tuple[Ints, npt.NDArray[np.float64]]:
+def usual_counts(seen: Seen, step: npt.NDArray[np.int8], occupied: Bools) -> tuple[Ints, Doubles]:
     """The count of every site at step 0, and its mean expected count.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from napari_atomcount.networks.card import ModelCard
+from napari_atomcount.networks.card import ModelCard, bundled_models
 from napari_atomcount.networks.card_text import domain_rows, expectation, figure, known, short_text
 
 __all__ = ["expectation", "full_text", "score_table", "short_text"]
@@ -37,13 +37,20 @@ def score_table(card: ModelCard) -> str:
     return f"<table cellspacing='1'>{''.join(rows)}</table>"
 
 
+def where(card: ModelCard) -> str:
+    """Where a model lies."""
+    if card.folder is not None and card.folder.parent == bundled_models():
+        return "comes with the program"
+    return str(card.folder).replace("/", "/\u200b")  # may be broken there
+
+
 def full_text(card: ModelCard) -> str:
     """The card as rich text: what for, its domain, its scores with their conditions, where it lies."""
     rows = [("for", card.domain.words), ("classes", ", ".join(card.classes)), *domain_rows(card)]
     rows += [
         ("threshold", f"score ≥ {card.default_threshold:.3g}"),
         ("licence", card.licence),
-        ("folder", str(card.folder).replace("/", "/\u200b")),  # may be broken there
+        ("folder", where(card)),
     ]
     body = "".join(
         f"<tr><td style='padding-right:8px'><b>{escape(name)}</b></td><td>{escape(text)}</td></tr>"

@@ -62,9 +62,9 @@ class Legend(QWidget):
         pen_colour = self.palette().color(self.foregroundRole())
         x, y = 6.0, self.height() / 2
         if self.overlay == "occupancy":
-            self._paint_occupancy(painter, x, y, pen_colour)
+            x = self._paint_occupancy(painter, x, y, pen_colour)
         elif self.overlay == "events":
-            self._paint_events(painter, x, y, pen_colour)
+            x = self._paint_events(painter, x, y, pen_colour)
         else:
             x = self._paint_columns(painter, x, y, pen_colour)
         wide = self.width() - _TRACE_KEY_PX
@@ -150,7 +150,7 @@ class Legend(QWidget):
         x = self._text(painter, x, y, "occupancy", ink)
         return self._bar(painter, x, y, palette.OCCUPANCY_MAP, 140.0, ink)
 
-    def _paint_events(self, painter: QPainter, x: float, y: float, ink: QColor) -> None:
+    def _paint_events(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
         for kind, words, direction in (("appear", "appears", -1.0), ("vanish", "vanishes", 1.0)):
             r = _CHIP / 2
             corners = [(x, y - direction * r), (x + 2 * r, y - direction * r), (x + r, y + direction * r)]
@@ -160,7 +160,7 @@ class Legend(QWidget):
             x = self._text(painter, x + _CHIP + 3, y, words, ink) + 4
         for kind, words, turn in (("gain", "gains", 0.0), ("lose", "loses", 45.0)):
             x = self._text(painter, self._cross(painter, x, y, kind, turn), y, words, ink) + 4
-        self._text(painter, x, y, "larger: more often · white: now", ink)
+        return self._text(painter, x, y, "larger: more often · white: now", ink)
 
     def _cross(self, painter: QPainter, x: float, y: float, kind: str, turn: float) -> float:
         """A plus, or turned by 45 degrees an x, in the colour of a kind of event."""

@@ -58,7 +58,7 @@ class AskedRow(QWidget):
 
     def show_text(self, text: str) -> None:
         """Show what is stated, empty: nothing; what is being typed stays unless that has changed."""
-        if text == self.shown:
+        if text == self.shown and self.line.hasFocus():
             return
         self.shown = text
         self.line.setText(text)

@@ -74,12 +74,12 @@ def recipe():
 def test_the_parent_lives_on_in_the_last_image():
     torch.manual_seed(0)
     parent, child = UNet(ONE).eval(), UNet(THREE).eval()
-    begin_from(child, parent.state_dict())
+    begin_from(child, parent)
     series = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(child(series), parent(series[:, 2:]), rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="another network"):
-        begin_from(UNet(ONE.model_copy(update={"frames": 1, "unshuffle": 1})), child.state_dict())
+        begin_from(UNet(ONE.model_copy(update={"frames": 1, "unshuffle": 1})), child)
 
 
 def test_a_batch_holds_series_with_turned_contrast(recipe, tmp_path):
@@ -94,7 +94,7 @@ def test_a_batch_holds_series_with_turned_contrast(recipe, tmp_path):
 def test_a_series_is_learned_from_a_parent_and_becomes_a_model(recipe, tmp_path):
     torch.manual_seed(0)
     cache, folder = tmp_path / "waves", tmp_path / "training"
-    assert train(recipe, folder, init=UNet(ONE).state_dict(), cache=cache, device="cpu")
+    assert train(recipe, folder, init=UNet(ONE), cache=cache, device="cpu")
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["validation"]["heat"] < 0.8 * lines[0]["validation"]["heat"]
     build_model(recipe, folder, tmp_path / "model", images=2, cache=cache, version="0")

@@ -153,7 +153,7 @@ def train_model(
     AtomcountError
         If it was cancelled: the training is kept, and no model is written in a hurry.
     """
-    start = None if init is None else load_network(init, torch.device("cpu")).state_dict()
+    start = None if init is None else load_network(init, torch.device("cpu"))
     complete = train(
         recipe,
         out / "training",

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_atomcount.checkpoints import Averaged, checkpoint, restore, save_atomically
 from napari_atomcount.networks.detector import on_device, pick_device, run_network, run_with_optics
@@ -83,21 +84,20 @@ def freeze_norm(net: UNet) -> None:
             module.eval()
 
 
-def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
+def begin_from(net: UNet, parent: UNet) -> None:
     """Take over a parent's weights; layers that only this network has keep their start, the identity.
 
     A network of a focal series may begin from one of a single image: its first layer sees the last image, in
-    which columns are bright, as the parent did, and has to learn what the others are for.
+    which columns are bright, as the parent did, and has to learn what the others are for. The same holds for
+    bands of the images that the parent did not see.
 
     Raises
     ------
     InputError
         If the parent has layers that this network lacks, or of another shape.
     """
-    stem, frames = weights.get("stem.weight"), net.config.frames
-    if stem is not None and stem.shape[1] * frames == net.stem.weight.shape[1]:
-        # spread evenly over the images they would see a mean that no microscope makes: 2.4 of loss, not 1.1
-        weights = weights | {"stem.weight": torch.cat([*[torch.zeros_like(stem)] * (frames - 1), stem], 1)}
+    weights = dict(parent.state_dict())
+    weights["stem.weight"] = widened(parent, net)
     stated = weights.get("optics.weight")
     if stated is not None and net.optics is not None and stated.shape != net.optics.weight.shape:
         # what the context states serves the training only; a recipe may ask for other parameters
@@ -108,6 +108,20 @@ def begin_from(net: UNet, weights: dict[str, Tensor]) -> None:
         raise InputError(f"The weights to start from belong to another network: {error}") from error
     if unknown:
         raise InputError(f"The weights to start from have layers that this network lacks: {unknown[0]}, …")
+
+
+def widened(parent: UNet, net: UNet) -> Tensor:
+    """The parent's first layer for this network's images and bands: zero for what the parent never saw."""
+    old, new = parent.config, net.config
+    stem = parent.stem.weight.detach()
+    if old.unshuffle != new.unshuffle or new.bands[: len(old.bands)] != old.bands:
+        return stem
+    # (channels, image and its bands, images of a series, unshuffled pixels and the kernel)
+    parts = stem.reshape(len(stem), 1 + len(old.bands), old.frames, old.unshuffle**2, *stem.shape[2:])
+    more = len(new.bands) - len(old.bands)
+    # spread evenly over the images they would see a mean that no microscope makes: 2.4 of loss, not 1.1
+    earlier = new.frames - 1 if old.frames == 1 else 0
+    return F.pad(parts, (0, 0, 0, 0, 0, 0, earlier, 0, 0, more)).flatten(1, 3)
 
 
 @torch.no_grad()
@@ -164,7 +178,7 @@ def train(
     recipe: TrainingRecipe,
     out: Path,
     *,
-    init: dict[str, Tensor] | None = None,
+    init: UNet | None = None,
     max_minutes: float | None = None,
     device: str = "auto",
     cache: Path | None = None,
@@ -180,8 +194,8 @@ def train(
     out : pathlib.Path
         Folder of the training: ``checkpoint.safetensors``, ``best.safetensors`` and ``log.jsonl`` are written
         there.
-    init : dict of str to Tensor, optional
-        Weights to start from instead of random ones; layers that they lack begin anew. Batch statistics
+    init : UNet, optional
+        Network to start from instead of random weights; layers that it lacks begin anew. Batch statistics
         stay fixed then.
     max_minutes : float, optional
         Stop, resumably, after this time.

@@ -13,6 +13,7 @@ CONFIGS = {
     "counts": {"widths": (8, 12, 16), "blocks": 2, "counts": 5},
     "context": {"widths": (8, 12, 18), "bottom": 2, "context": 8, "context_window": 5, "counts": 6},
     "classes, series": {"widths": (8, 12, 18), "frames": 3, "labels": 2, "context": 8, "counts": 4},
+    "bands": {"widths": (8, 12), "bands": ((0.13, 0.3), (0.18, 0.3)), "frames": 2, "counts": 3},
 }
 
 

@@ -131,6 +131,19 @@ def test_shapes_and_defects_occur():
     assert set(range(1, 12)) <= set(counts)
 
 
+def test_regular_crystals_are_level_or_in_a_few_terraces():
+    """Counts of two neighbouring lattice planes alternate; so a terrace may show two numbers."""
+    settings = IDEAL.model_copy(update={"regular": 1.0, "ragged": 1.0, "defects": 1.0, "slab": 1.0})
+    numbers = []
+    for seed in range(8):
+        specimen = ceria(np.random.default_rng(seed), settings)
+        assert specimen.notes["regular"]
+        assert not specimen.notes["defects"]
+        numbers.append(columns_of(specimen, CERIUM)[1]["count"].nunique())
+    assert max(numbers) <= 6
+    assert min(numbers) <= 2
+
+
 def test_oxygen_vacancies_empty_columns_partly():
     """With defects, oxygen columns inside hold fewer atoms than the cerium column beside them."""
     short = {}

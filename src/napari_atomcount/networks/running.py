@@ -61,6 +61,7 @@ class Runner:
         self.config = net.config
         self.n_detect = net.n_detect
         self._window = net.config.context_window
+        self._bands = net.bands
         self._stem = self._one(net.stem)
         self._down = [
             [self._block(m) for m in stage] for stage in net.down if isinstance(stage, nn.Sequential)
@@ -95,6 +96,7 @@ class Runner:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """Heads (B, channels, h, w), float32, of normalised images (B, frames, Y, X)."""
+        images = images if self._bands is None else self._bands(images)
         x = F.pixel_unshuffle(images.to(self.dtype), self.config.unshuffle)
         x = self._stem(x.contiguous(memory_format=torch.channels_last))
         kept = []

@@ -40,6 +40,9 @@ class CeriaSettings(BaseModel):
     thickness: tuple[float, float] = Field((2.0, 12.0), description="thickest part, Ce atoms along the beam")
     slab: float = Field(0.4, description="chance of a slab with one free surface instead of a particle")
     tilt_deg: tuple[float, float] = (0.0, 3.2)
+    regular: float = Field(
+        0.0, description="chance of a crystal as one draws it: level or in a few terraces, without any defect"
+    )
     ragged: float = Field(0.5, description="chance that each column is on its own an atom longer or shorter")
     defects: float = Field(0.8, description="chance of vacancies of both kinds and adatoms")
     relax: float = Field(0.5, description="chance of displaced surfaces and vacancies' neighbours")
@@ -68,6 +71,7 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     spin, direction = rng.uniform(0, 2 * np.pi, 2)
     tilt = np.deg2rad(rng.uniform(*s.tilt_deg))
     most = rng.uniform(*s.thickness)
+    regular = bool(rng.random() < s.regular)
     slab = bool(rng.random() < s.slab)
     width = 1.45 * s.cell_A if slab else 1.1 * s.diameter_A[1]
     cerium, oxygen = lattice(a, width, (most + 3) * a / np.sqrt(2))
@@ -80,13 +84,15 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     else:
         outline = particle_outline(rng, a, rng.uniform(*s.diameter_A) / 2, room - 0.3)
     depth = outline.depth(cerium[:, :2])
-    number, middle = thickness(rng, cerium[:, :2], depth, most)
+    number, middle = thickness(rng, cerium[:, :2], depth, most, regular)
     step = a / np.sqrt(2)
     column = column_index(cerium, a)
-    ragged = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1) * (rng.random() < s.ragged)
+    ragged = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1) * (
+        rng.random() < s.ragged and not regular
+    )
     length = np.maximum(number + ragged[column], 1.0) * step
     full = (depth > 0) & (np.abs(cerium[:, 2] - middle * step) < length / 2)
-    defects = bool(rng.random() < s.defects)
+    defects = bool(rng.random() < s.defects and not regular)
     if defects:
         cation_defects(rng, full, cerium, column, depth, length)
     cerium = cerium[full]
@@ -116,6 +122,7 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     notes: dict[str, float | int | str | bool] = {
         "slab": slab,
         "thickness": most,
+        "regular": regular,
         "surface": outline.surface,
         "tilt_deg": float(np.rad2deg(tilt)),
         "relaxed": relaxed,

@@ -144,11 +144,12 @@ def slab_outline(rng: np.random.Generator, a: float, distance: float, half: floa
 
 
 def thickness(
-    rng: np.random.Generator, points: Doubles, depth: Doubles, most: float
+    rng: np.random.Generator, points: Doubles, depth: Doubles, most: float, regular: bool = False
 ) -> tuple[Doubles, Doubles]:
     """Number of Ce atoms above each point of the plane, and the height of their middle in the same unit.
 
-    Level, a wedge, terraces or a dome, and thinner towards the outline in half of the cases.
+    Level, a wedge, terraces or a dome, and thinner towards the outline in half of the cases. A regular
+    specimen is level or in two or three terraces, up to the outline.
 
     Parameters
     ----------
@@ -158,6 +159,8 @@ def thickness(
         Distance from the outline, Å.
     most : float
         Number of atoms where it is thickest.
+    regular : bool
+        Whether the specimen is simple.
 
     Returns
     -------
@@ -169,18 +172,18 @@ def thickness(
     low, high = (along[inside].min(), along[inside].max()) if inside.any() else (-1.0, 1.0)
     share = np.clip((along - low) / max(high - low, 1.0), 0, 1)
     least = rng.uniform(0.15, 0.8)
-    kind = rng.choice(["level", "wedge", "terraces", "dome"])
+    kind = rng.choice(["level", "terraces"] if regular else ["level", "wedge", "terraces", "dome"])
     if kind == "level":
         factor = np.ones(len(points))
     elif kind == "wedge":
         factor = least + (1 - least) * share
     elif kind == "terraces":
-        breaks = np.sort(rng.random(int(rng.integers(1, 5))))
+        breaks = np.sort(rng.random(int(rng.integers(1, 3 if regular else 5))))
         factor = rng.uniform(least, 1.0, len(breaks) + 1)[np.searchsorted(breaks, share)]
     else:
         deepest = max(float(depth.max()), 1.0)
         factor = least + (1 - least) * np.sqrt(np.clip(1 - (1 - depth / deepest) ** 2, 0, 1))
-    if rng.random() < 0.5:
+    if not regular and rng.random() < 0.5:
         reach, start = rng.uniform(4, 15), rng.uniform(0.2, 0.9)
         factor = factor * np.clip(start + (1 - start) * depth / reach, 0.05, 1)
     number = most * factor

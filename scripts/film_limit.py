@@ -9,6 +9,7 @@ network misreads of columns as thick in vacuum, this tells how many counts could
 """
 
 import sys
+from functools import cache
 
 import numpy as np
 
@@ -38,6 +39,7 @@ RING = 0.05  # 1/Å
 GROUPS = ((1, 3), (4, 6), (7, 9), (10, 20))
 
 
+@cache
 def film_waves(cell_A: float, seed: int) -> list[np.ndarray]:
     """Transmission of films, (Y, X) each."""
     waves = []

@@ -64,6 +64,12 @@ def test_bands_hold_their_own_frequencies(seen, wanted):
         assert there.abs().max() < 0.1
 
 
+@pytest.mark.parametrize("band", [(0.0, 0.3), (0.3, 0.2), (0.2, 0.6)])
+def test_a_band_that_is_none_is_refused(band):
+    with pytest.raises(ValueError, match="cycles/px"):
+        UNetConfig(bands=(band,))
+
+
 def test_bands_of_a_series_come_after_its_images():
     series = torch.randn(2, 3, 32, 48)
     bands = Bands(BANDS)

@@ -9,13 +9,15 @@ A column's contrast says how many atoms it holds only once blur and defocus are 
 for all columns of an image. So a context, the mean of the deepest features over the columns around, weighted
 by how much each of them tells, scales the features that counts are read from. In training it also has to
 state the optics of the image.
+
+Beside the image the network may see bands of its frequencies, where a recipe names some.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
@@ -36,6 +38,13 @@ class UNetConfig(BaseModel):
     optics: tuple[str, ...] = Field((), description="parameters of the image that the context states")
     labels: int = Field(1, ge=1, description="classes of columns")
     counts: int = Field(20, ge=0, description="largest count; 0 for a network that does not count")
+
+    @field_validator("bands")
+    @classmethod
+    def _bands_rise(cls, bands: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if not all(0 < low < high <= 0.5 for low, high in bands):
+            raise ValueError("a band rises from above 0 to at most 0.5 cycles/px")
+        return bands
 
     @property
     def stride(self) -> int:
@@ -116,15 +125,15 @@ class Scaling(nn.Module):
 #: Taps on each side of the filters, and the window's shape (Kaiser: 30 dB) that this length is enough for.
 REACH = 13
 KAISER = 2.1
-#: Bands are weak beside the image: a column's frequencies above 0.6 1/Å have a tenth of its contrast.
+#: Bands are weak beside the image; the first layer sees both on a like scale.
 BAND_GAIN = 4.0
 
 
 class Bands(nn.Module):
     """The image, and what is in bands of its frequencies: fixed filters, a low-pass along each axis.
 
-    An amorphous film is a hundred times the shot noise at 0.5 1/Å and below it at 1 1/Å, where columns still
-    have contrast. The few layers at full resolution cannot part the two so sharply by themselves.
+    At 10⁴ e/Å² an amorphous film has a hundred times the power of the shot noise at 0.4 1/Å and about as much
+    at 1 1/Å, where columns still have contrast; filters this sharp are longer than the first layers reach.
     """
 
     def __init__(self, bands: tuple[tuple[float, float], ...]) -> None:

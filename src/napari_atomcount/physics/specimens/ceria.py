@@ -87,10 +87,9 @@ def ceria(rng: np.random.Generator, settings: CeriaSettings | None = None) -> Sp
     number, middle = thickness(rng, cerium[:, :2], depth, most, regular)
     step = a / np.sqrt(2)
     column = column_index(cerium, a)
-    ragged = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1) * (
-        rng.random() < s.ragged and not regular
-    )
-    length = np.maximum(number + ragged[column], 1.0) * step
+    uneven = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0], column.max() + 1)
+    ragged = bool(rng.random() < s.ragged and not regular)
+    length = np.maximum(number + ragged * uneven[column], 1.0) * step
     full = (depth > 0) & (np.abs(cerium[:, 2] - middle * step) < length / 2)
     defects = bool(rng.random() < s.defects and not regular)
     if defects:

@@ -70,6 +70,12 @@ def test_a_band_that_is_none_is_refused(band):
         UNetConfig(bands=(band,))
 
 
+def test_more_bands_than_a_card_can_mean_are_refused():
+    """A card from elsewhere may name as many as it likes: filters of each would fill the memory."""
+    with pytest.raises(ValueError, match="at most 8"):
+        UNetConfig(bands=((0.1, 0.3),) * 9)
+
+
 def test_bands_of_a_series_come_after_its_images():
     series = torch.randn(2, 3, 32, 48)
     bands = Bands(BANDS)

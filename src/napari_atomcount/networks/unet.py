@@ -28,7 +28,9 @@ class UNetConfig(BaseModel):
     frames: int = Field(1, ge=1, description="input images: one, or those of a focal series")
     unshuffle: int = Field(2, ge=1, description="image pixels per map pixel, each way")
     bands: tuple[tuple[float, float], ...] = Field(
-        (), description="bands of frequencies, cycles/px, of which the network sees a filtered image as well"
+        (),
+        max_length=8,
+        description="bands of frequencies, cycles/px, of which the network sees a filtered image as well",
     )
     widths: tuple[int, ...] = Field((32, 64, 128, 192), description="channels from the map's scale downwards")
     blocks: int = Field(2, ge=1, description="residual blocks at each scale of the encoder")

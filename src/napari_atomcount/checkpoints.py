@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_atomcount.networks.unet import UNet
+from napari_atomcount.optimiser import Optimiser
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.training_recipe import TrainingRecipe
 
@@ -40,7 +41,7 @@ def checkpoint(
     out: Path,
     net: UNet,
     average: Averaged,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimiser,
     recipe: TrainingRecipe,
     seen: int,
     best: float,
@@ -48,14 +49,13 @@ def checkpoint(
     """Write everything that a resumed training needs, as one safetensors file."""
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state.items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
+    tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
     kept = {"seen": seen, "best": best, "steps": average.steps, "recipe": recipe.model_dump(mode="json")}
     save_atomically(tensors, out / "checkpoint.safetensors", {"state": json.dumps(kept)})
 
 
 def restore(
-    out: Path, net: UNet, average: Averaged, optimiser: torch.optim.Optimizer, recipe: TrainingRecipe
+    out: Path, net: UNet, average: Averaged, optimiser: Optimiser, recipe: TrainingRecipe
 ) -> tuple[int, float]:
     """Take up the last checkpoint if there is one: (images seen, best validation loss)."""
     path = out / "checkpoint.safetensors"
@@ -65,17 +65,14 @@ def restore(
         kept = json.loads(file.metadata()["state"])
     if kept["recipe"]["network"] != recipe.network.model_dump(mode="json"):
         raise InputError(f"{out} holds the training of another network; choose another folder or remove it.")
+    if kept["recipe"]["training"].get("optimiser", "adamw") != recipe.training.optimiser:
+        raise InputError(f"{out} holds a training by another optimiser; choose another folder or remove it.")
     tensors = load_file(path)
     net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
     for name, value in average.state.items():  # in place: they stay on the network's device
         value.copy_(tensors[f"average.{name}"])
     average.steps = kept["steps"]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, field = name.split(".", 2)
-            state.setdefault(int(index), {})[field] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.restore({k[10:]: v for k, v in tensors.items() if k.startswith("optimiser.")})
     return int(kept["seen"]), float(kept["best"])
 
 

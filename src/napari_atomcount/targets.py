@@ -232,7 +232,9 @@ def losses(
         What the network states of the optics; it is asked only where columns are.
     """
     t = recipe.training
-    column, offset, log_sigma = output[:, 0], output[:, 1:3], output[:, 3].clamp(-5, 2)
+    counts = recipe.network.counts
+    found, offset, spread, named, logits = output.split([1, 2, 1, output.shape[1] - 4 - counts, counts], 1)
+    column, log_sigma = found[:, 0], spread[:, 0].clamp(-5, 2)
     # by place, not by label: a missing column in a particle weighs as much as a present one, so that the map
     # is a probability
     width = 2 * round(6.0 / (recipe.pixel_A * recipe.network.unshuffle) / 2) + 1
@@ -244,21 +246,21 @@ def losses(
     squared = ((offset - batch.offset) ** 2).sum(1)
     position = ((squared * torch.exp(-2 * log_sigma) / 2 + 2 * log_sigma) * batch.core).sum() / total
     result = {"heat": (heat - entropy) * 8, "position": position * 0.05}
-    counts = recipe.network.counts
     if counts:
-        logits = output[:, -counts:]
+        # columns' cores are a tenth of the map: the rest has no count
+        at = batch.core > 0
         levels = torch.arange(1, counts + 1, dtype=torch.float32, device=logits.device)
         sigma = t.count_sigma_end + (t.count_sigma - t.count_sigma_end) * max(0.0, 1 - share / 0.6)
-        target = torch.exp(-((batch.count[..., None] - levels) ** 2) / (2 * sigma**2))
-        target = (target / target.sum(-1, keepdim=True)).movedim(-1, 1)
-        ordinal = -(target * F.log_softmax(logits, 1)).sum(1)
-        counted, most = batch.core, total
+        target = torch.exp(-((batch.count[at][:, None] - levels) ** 2) / (2 * sigma**2))
+        target = target / target.sum(1, keepdim=True)
+        ordinal = -(target * F.log_softmax(logits.movedim(1, -1)[at], 1)).sum(1)
+        counted, most = batch.core[at], total
         if t.class_weights:  # some classes' counts matter more than others'
-            counted = counted * torch.tensor(t.class_weights, device=logits.device)[batch.label]
+            counted = counted * torch.tensor(t.class_weights, device=logits.device)[batch.label[at]]
             most = counted.sum().clamp(min=1)
         result["count"] = (ordinal * counted).sum() / most * t.count_weight
     if recipe.network.labels > 1:
-        other = F.cross_entropy(output[:, 4 : 4 + recipe.network.labels], batch.label, reduction="none")
+        other = F.cross_entropy(named, batch.label, reduction="none")
         result["label"] = (other * batch.core).sum() / total * t.label_weight
     if optics is not None:
         where = F.adaptive_max_pool2d(batch.heat[:, None], optics.shape[-2:])

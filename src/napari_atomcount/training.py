@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from napari_atomcount.checkpoints import Averaged, checkpoint, restore, save_atomically
 from napari_atomcount.networks.detector import on_device, pick_device, run_network, run_with_optics
 from napari_atomcount.networks.unet import UNet
+from napari_atomcount.optimiser import Optimiser
 from napari_atomcount.physics.recipe import WaveBank
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.targets import Batch, losses, make_batch, moved
@@ -223,7 +224,7 @@ def train(
     if init is not None:
         begin_from(net, init)
     average = Averaged(net, t.average)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=t.learning_rate, weight_decay=t.weight_decay)
+    optimiser = Optimiser(net, t)
     seen, best = restore(out, net, average, optimiser, recipe)
 
     bank, held_out = prepare(recipe, cache, tell)
@@ -237,14 +238,12 @@ def train(
         batch = next(batches)
         if init is not None or seen >= t.freeze_norm * t.images:
             freeze_norm(net)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(t, seen)
         output, stated = run_with_optics(net, batch.image.to(where))
         part = losses(recipe, output, moved(batch, where), seen / t.images, stated)
-        optimiser.zero_grad(set_to_none=True)
+        net.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(part.values())).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
+        optimiser.step(learning_rate(t, seen))
         average.update(net)
         seen += t.batch
         for name, value in part.items():

@@ -21,6 +21,9 @@ class TrainingSettings(BaseModel):
     )
     batch: int = Field(16, ge=1)
     crop: int = Field(224, ge=32, description="side of the training images, px")
+    optimiser: Literal["adamw", "muon"] = Field(
+        "adamw", description="of the convolutions' kernels; all else learns with AdamW"
+    )
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = 1e-4
     warmup: float = Field(0.03, description="share of the images with rising learning rate")

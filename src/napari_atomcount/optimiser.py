@@ -81,5 +81,5 @@ def as_matrix(kernel: Tensor) -> Tensor:
 def inner_kernels(net: UNet) -> list[nn.Parameter]:
     """Kernels between the layers within: neither the first layer, nor a head's last, nor the context."""
     stages = [net.down, net.up, net.detect[:-1]] + ([] if net.count is None else [net.count[:-1]])
-    layers = [layer for stage in stages for layer in stage.modules() if isinstance(layer, nn.Conv2d)]
-    return [layer.weight for layer in layers if min(layer.weight.shape[:2]) >= LEAST_CHANNELS]
+    weights = [weight for stage in stages for weight in stage.parameters()]
+    return [w for w in weights if w.ndim == 4 and min(w.shape[:2]) >= LEAST_CHANNELS]

@@ -233,7 +233,9 @@ def losses(
     """
     t = recipe.training
     counts = recipe.network.counts
-    found, offset, spread, named, logits = output.split([1, 2, 1, output.shape[1] - 4 - counts, counts], 1)
+    found, offset, spread, named, logits = output.split_with_sizes(
+        [1, 2, 1, output.shape[1] - 4 - counts, counts], 1
+    )
     column, log_sigma = found[:, 0], spread[:, 0].clamp(-5, 2)
     # by place, not by label: a missing column in a particle weighs as much as a present one, so that the map
     # is a probability

@@ -58,6 +58,11 @@ def test_muon_moves_kernels_by_orthogonal_matrices_of_adamw_s_size():
     assert gradient.max() / gradient.min() > 10
 
 
+def test_muon_would_move_copies_of_kernels_in_another_order():
+    with pytest.raises(ValueError, match="channels-last"):
+        Optimiser(UNet(SHAPE), TrainingSettings(optimiser="muon"))
+
+
 def test_heads_first_layer_and_context_are_adamw_s():
     net = network()
     inner = {id(kernel) for kernel in inner_kernels(net)}

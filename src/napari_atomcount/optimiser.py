@@ -28,12 +28,19 @@ class Optimiser:
         Its weights in channels-last order, which lets a kernel be seen as a matrix without a copy.
     settings : TrainingSettings
         ``optimiser``, ``learning_rate`` and ``weight_decay``.
+
+    Raises
+    ------
+    ValueError
+        If the weights are in another order: Muon would move copies of them.
     """
 
     def __init__(self, net: UNet, settings: TrainingSettings) -> None:
         rate, decay = settings.learning_rate, settings.weight_decay
         kernels = inner_kernels(net) if settings.optimiser == "muon" else []
         self.kernels = [(kernel, nn.Parameter(as_matrix(kernel.detach()))) for kernel in kernels]
+        if any(matrix.data_ptr() != kernel.data_ptr() for kernel, matrix in self.kernels):
+            raise ValueError("the network's weights must be in channels-last order")
         own = {id(kernel) for kernel in kernels}
         rest = [p for p in net.parameters() if id(p) not in own]
         self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, weight_decay=decay)]

@@ -249,7 +249,7 @@ def losses(
     position = ((squared * torch.exp(-2 * log_sigma) / 2 + 2 * log_sigma) * batch.core).sum() / total
     result = {"heat": (heat - entropy) * 8, "position": position * 0.05}
     if counts:
-        # columns' cores are a tenth of the map: the rest has no count
+        # columns' cores are a quarter of the map: the rest has no count
         at = batch.core > 0
         levels = torch.arange(1, counts + 1, dtype=torch.float32, device=logits.device)
         sigma = t.count_sigma_end + (t.count_sigma - t.count_sigma_end) * max(0.0, 1 - share / 0.6)

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_atomcount import __version__
-from napari_atomcount.calibrating import RAW, TOGETHER, fit_calibration, fit_tilt, held_out_peaks
+from napari_atomcount.calibrating import RAW, TOGETHER, fit_calibration, held_out_peaks
 from napari_atomcount.checkpoints import save_atomically
+from napari_atomcount.count_axis import fit_count_axis
 from napari_atomcount.networks.card import ModelCard, write_card
 from napari_atomcount.networks.detector import Detector, load_network
 from napari_atomcount.networks.normalise import NORMALISATION
@@ -89,9 +90,9 @@ def build_model(
     )
     card._folder = out
     usual = recipe.as_usual()
-    if card.counts:  # in steps: tilted counts are what the network then says, and what its errors come from
-        tilt = fit_tilt(held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0]))
-        tilt_counts(state, tilt)
+    if card.counts:  # in steps: moved counts are what the network then says, and what its errors come from
+        raw = held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0])
+        fit_count_axis(raw.log_p, raw.count).into(state)
         card = card.model_copy(update={"sha256": write_weights(state, out)})
         card._folder = out
     peaks = held_out_peaks(recipe, Detector(card), images, cache)
@@ -109,12 +110,6 @@ def write_weights(state: dict[str, Tensor], folder: Path) -> str:
     path = folder / "weights.safetensors"
     save_atomically(half, path, {"format": "pt"})
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tilt_counts(state: dict[str, Tensor], tilt: float) -> None:
-    """Add ``tilt`` for every atom to the network's count logits, in place: the last layer's biases."""
-    bias = state["count.2.bias"]
-    state["count.2.bias"] = bias + tilt * torch.arange(1, len(bias) + 1, dtype=bias.dtype)
 
 
 def train_model(

@@ -59,7 +59,7 @@ def make_batch(recipe: TrainingRecipe, bank: WaveBank, rng: np.random.Generator,
     detected = detected * torch.from_numpy(thick)[:, None]
     # now and then a small field of view, with little vacuum or none: there the beam level is hard to tell
     whole = rng.random() < 0.75
-    side = t.crop if whole else t.crop * rng.uniform(0.45, 0.8)
+    side = t.crop if whole else t.crop * rng.uniform(0.45, 1.0)
     crop = int(min(side, n)) // recipe.network.stride * recipe.network.stride
     corner = rng.integers(0, n - crop + 1, 2)
     seen = (slice(corner[0], corner[0] + crop), slice(corner[1], corner[1] + crop))

@@ -195,7 +195,7 @@ def fit_temperature(peaks: Peaks) -> float:
     if not peaks.log_p.size:
         return 1.0
     rng = np.random.default_rng(0)
-    image = np.unique(peaks.dose, return_inverse=True)[1]
+    image = np.unique(peaks.dose, return_inverse=True)[1]  # each image has drawn a dose of its own
     rows = np.split(np.argsort(image, kind="stable"), np.cumsum(np.bincount(image))[:-1])
     found = []
     for _ in range(BOOTSTRAPS):

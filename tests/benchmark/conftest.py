@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_atomcount.networks.card import Calibration, Domain, ModelCard, load_card, write_card
 from napari_atomcount.networks.unet import UNet, UNetConfig
@@ -47,3 +47,21 @@ def tiny_model(tmp_path_factory):
     )
     write_card(card, folder)
     return load_card(folder)
+
+
+@pytest.fixture
+def blinded(tmp_path):
+    """A copy of a model, as its folder, whose network sees a column nowhere."""
+
+    def make(card):
+        folder = tmp_path / "blind"
+        weights = load_file(card.folder / "weights.safetensors")
+        weights["detect.2.weight"][0] = 0.0
+        weights["detect.2.bias"][0] = -50.0
+        folder.mkdir()
+        save_file(weights, folder / "weights.safetensors")
+        sha256 = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+        write_card(card.model_copy(update={"sha256": sha256}), folder)
+        return folder
+
+    return make

@@ -124,17 +124,23 @@ def test_a_column_of_the_wrong_class_is_missed_and_false(two_class_model, monkey
     assert (oxygen["precision"], oxygen["recall"]) == (0.5, 1)
 
 
-def test_the_benchmark_from_end_to_end(two_class_model, own_cache, monkeypatch, tmp_path):
+@pytest.fixture
+def few(monkeypatch):
+    """Some of the conditions, of a few columns in vacuum."""
     kept = ("ceo2-100", "ceo2-900", "ceo2-1000", "ceo2-wide", "ceo2-900-pixel-0.2", "ceo2-tilt-0")
     chosen = [c for c in ceria.conditions() if c.name in kept]
     monkeypatch.setattr(ceria, "conditions", lambda: chosen)
     monkeypatch.setattr(ceria_scenes, "scene", few_columns)
+    return chosen
+
+
+def test_the_benchmark_from_end_to_end(two_class_model, own_cache, few, monkeypatch, tmp_path):
     done = benchmark.run([str(two_class_model.folder)], tmp_path / "out", images=2)
     names = {path.name for path in done.files}
     assert {"tiny-ceria.csv", "tiny-ceria.json", "tiny-ceria.md", "tiny-ceria-kinds.csv"} <= names
     assert all(path.is_file() for path in done.files)
     rows = pd.read_csv(tmp_path / "out" / "tiny-ceria.csv")
-    assert len(rows) == 2 * len(chosen)
+    assert len(rows) == 2 * len(few)
     assert (rows.groupby("condition").label.nunique() == 2).all()
     at_snr_3 = rows[(rows.condition == "ceo2-900")].set_index("label")
     assert at_snr_3.axis.to_dict() == {"Ce": "dose", "O": "dose, O"}
@@ -148,6 +154,14 @@ def test_the_benchmark_from_end_to_end(two_class_model, own_cache, monkeypatch, 
     again = benchmark.run([str(two_class_model.folder)], tmp_path / "again", images=2)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again" / "tiny-ceria.csv"), rows)
     assert len(again.floors) == len(done.floors)
+
+
+def test_the_benchmark_of_a_model_that_finds_nothing(two_class_model, blinded, own_cache, few, tmp_path):
+    done = benchmark.run([str(blinded(two_class_model))], tmp_path / "out", images=1)
+    rows = pd.read_csv(tmp_path / "out" / "tiny-ceria.csv")
+    assert (rows.recall == 0).all()
+    assert rows.count_exact.isna().all()
+    assert not any(f["met"] for f in done.floors if f["figure"] in {"recall", "count_exact"})
 
 
 def test_other_models_are_refused(tiny_model):

@@ -51,9 +51,11 @@ def test_a_series_is_what_its_condition_says(own_cache, few):
     assert at[2] > 1.1  # bright ones at +9 nm
 
 
-def test_the_benchmark_of_a_focal_model(tiny_model, own_cache, few, tmp_path):
+@pytest.fixture(scope="module")
+def tiny_focal_model(tiny_model, tmp_path_factory):
+    """An untrained network of three images."""
     torch.manual_seed(0)
-    folder = tmp_path / "model"
+    folder = tmp_path_factory.mktemp("focal") / "model"
     folder.mkdir()
     config = UNetConfig(frames=3, widths=(4, 8), blocks=1, counts=20)
     save_file(UNet(config).state_dict(), folder / "weights.safetensors")
@@ -64,7 +66,11 @@ def test_the_benchmark_of_a_focal_model(tiny_model, own_cache, few, tmp_path):
         "sha256": hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest(),
     }
     write_card(tiny_model.model_copy(update=changes), folder)
-    result = benchmark.run([str(folder)], tmp_path / "out", images=2)
+    return load_card(folder)
+
+
+def test_the_benchmark_of_a_focal_model(tiny_focal_model, own_cache, few, tmp_path):
+    result = benchmark.run([str(tiny_focal_model.folder)], tmp_path / "out", images=2)
     rows = pd.read_csv(tmp_path / "out" / "tiny3.csv").set_index("condition")
     assert set(rows.index) == {c.name for c in few}
     assert rows.images.to_dict() == {"focal-1e4": 2, "focal-1e6": 2, "focal-1e4-tilt3": 1}
@@ -82,4 +88,13 @@ def test_the_benchmark_of_a_focal_model(tiny_model, own_cache, few, tmp_path):
     assert "|---|" in (tmp_path / "out" / "tiny3.md").read_text(encoding="utf-8")
     kept = for_card(rows.reset_index())
     assert [r["dose_low_e_per_A2"] for r in kept] == pytest.approx([1e4 / 3, 1e6 / 3])
-    assert load_card(folder).images == 3
+    assert tiny_focal_model.images == 3
+
+
+def test_the_benchmark_of_a_model_that_finds_nothing(tiny_focal_model, blinded, own_cache, few, tmp_path):
+    benchmark.run([str(blinded(tiny_focal_model))], tmp_path / "out", images=1)
+    rows = pd.read_csv(tmp_path / "out" / "tiny3.csv")
+    assert (rows.recall == 0).all()
+    assert rows.count_exact.isna().all()
+    for figure in ("dose", "reliability"):
+        assert (tmp_path / "out" / f"tiny3-{figure}.png").stat().st_size > 5000

@@ -139,6 +139,16 @@ def test_columns_benchmark(tiny_model, own_cache, small_particles, monkeypatch, 
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again" / "tiny-peers.csv"), peers)
 
 
+def test_columns_benchmark_of_a_model_that_finds_nothing(
+    tiny_model, blinded, own_cache, small_particles, tmp_path
+):
+    benchmark.run([str(blinded(tiny_model))], tmp_path / "out", images=1)
+    rows = pd.read_csv(tmp_path / "out" / "tiny.csv")
+    assert (rows.recall == 0).all()
+    assert rows.count_exact.isna().all()
+    assert "Floors that are missed" in (tmp_path / "out" / "tiny-losses.md").read_text(encoding="utf-8")
+
+
 def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(dynamics, "DOSES", (310.0,))
     small = dynamics.recipe

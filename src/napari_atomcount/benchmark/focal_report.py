@@ -79,9 +79,9 @@ def dose_figure(result: FocalResult) -> Figure:
             ax.set_xscale("log")
             ax.set_xlabel("total dose, e/Å²")
             ax.legend(frameon=False)
-        for ax in axes[:2]:
-            low = float(np.nanmin(own[["precision", "recall"] if ax is axes[0] else ["count_exact"]]))
-            ax.set_ylim(min(0.9, low - 0.03), 1.005)
+        for ax, names in ((axes[0], ["precision", "recall"]), (axes[1], ["count_exact"])):
+            low = own[names].min().min()  # NaN where no column was found
+            ax.set_ylim(np.fmin(0.9, low - 0.03), 1.005)
     return figure
 
 

@@ -9,7 +9,8 @@ from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
-from napari_atomcount.training import train
+from napari_atomcount.records.errors import InputError
+from napari_atomcount.training import holds_against, train
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
 
@@ -84,3 +85,22 @@ def test_training_stops_resumes_and_makes_a_model(recipe, tmp_path):
     assert again.sha256 == card.sha256
     assert sorted(again.calibration.score) == again.calibration.score
     assert 0 < again.default_threshold < 1
+
+
+def test_the_last_weights_stand_unless_earlier_ones_are_surely_better():
+    lowest = [1.0, 1.1, 0.9, 1.2]
+    assert holds_against([2.0, 2.0, 2.0, 2.0], [])
+    assert holds_against([0.9, 1.0, 0.8, 1.1], lowest)
+    assert holds_against([0.9, 1.0, 0.8, 2.2], lowest)  # worse in the mean by one hard batch
+    assert not holds_against([1.1, 1.2, 1.0, 1.3], lowest)  # worse everywhere
+    assert not holds_against([1.1], [1.0])
+
+
+def test_a_training_that_goes_astray_says_so_and_keeps_what_it_had(recipe, tmp_path):
+    cache, folder = tmp_path / "waves", tmp_path / "training"
+    train(recipe, folder, cache=cache, device="cpu", max_minutes=1e-6)
+    kept = (folder / "best.safetensors").read_bytes()
+    wild = recipe.training.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"not a number.*'learning_rate' than 1e"):
+        train(recipe.model_copy(update={"training": wild}), folder, cache=cache, device="cpu")
+    assert (folder / "best.safetensors").read_bytes() == kept

@@ -44,23 +44,28 @@ def checkpoint(
     optimiser: Optimiser,
     recipe: TrainingRecipe,
     seen: int,
-    best: float,
+    lowest: list[float],
 ) -> None:
     """Write everything that a resumed training needs, as one safetensors file."""
     tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state.items()}
     tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
-    kept = {"seen": seen, "best": best, "steps": average.steps, "recipe": recipe.model_dump(mode="json")}
+    kept = {
+        "seen": seen,
+        "lowest": lowest,
+        "steps": average.steps,
+        "recipe": recipe.model_dump(mode="json"),
+    }
     save_atomically(tensors, out / "checkpoint.safetensors", {"state": json.dumps(kept)})
 
 
 def restore(
     out: Path, net: UNet, average: Averaged, optimiser: Optimiser, recipe: TrainingRecipe
-) -> tuple[int, float]:
-    """Take up the last checkpoint if there is one: (images seen, best validation loss)."""
+) -> tuple[int, list[float]]:
+    """Take up the last checkpoint if there is one: (images seen, lowest losses of validation batches)."""
     path = out / "checkpoint.safetensors"
     if not path.exists():
-        return 0, float("inf")
+        return 0, []
     with safe_open(path, "pt") as file:
         kept = json.loads(file.metadata()["state"])
     if kept["recipe"]["network"] != recipe.network.model_dump(mode="json"):
@@ -73,7 +78,7 @@ def restore(
         value.copy_(tensors[f"average.{name}"])
     average.steps = kept["steps"]
     optimiser.restore({k[10:]: v for k, v in tensors.items() if k.startswith("optimiser.")})
-    return int(kept["seen"]), float(kept["best"])
+    return int(kept["seen"]), list(kept.get("lowest", []))
 
 
 def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -139,7 +139,7 @@ def train_model(
     Returns
     -------
     ModelCard
-        Of the best weights so far.
+        Of the weights to use so far.
     bool
         Whether the training is complete; if not, the same call goes on with it.
 

@@ -1,7 +1,7 @@
 """Training of a column network from a recipe: optics, dose and placement anew for every image; resumable.
 
 The same function serves the command line and a spawned process; it reports through a callable and writes a
-JSONL log, the last checkpoint and the best weights, so that a killed training goes on where it was.
+JSONL log, the last checkpoint and the weights to use, so that a killed training goes on where it was.
 """
 
 from __future__ import annotations
@@ -128,22 +128,37 @@ def widened(parent: UNet, net: UNet) -> Tensor:
 @torch.no_grad()
 def validate(
     recipe: TrainingRecipe, net: UNet, batches: list[Batch], device: torch.device
-) -> dict[str, float]:
-    """Mean losses, and at the true column centres the shares of exact counts and right classes."""
+) -> tuple[dict[str, float], list[float]]:
+    """Mean losses and the shares of right counts and classes at the true centres; the loss of each batch."""
     net.eval()
-    sums: dict[str, float] = {}
+    parts: dict[str, list[float]] = {}
     hits: dict[str, list[NDArray[np.bool_]]] = {}
     for batch in batches:
         output = run_network(net, batch.image.to(device)).cpu()
         for name, value in losses(recipe, output, batch).items():
-            sums[name] = sums.get(name, 0.0) + value.item() / len(batches)
+            parts.setdefault(name, []).append(value.item())
         for name, right in at_centres(recipe, output, batch).items():
             hits.setdefault(name, []).append(right)
     net.train()
-    sums["loss"] = sum(sums.values())
-    joined = {name: np.concatenate(parts) for name, parts in hits.items()}
-    sums |= {name: float(values.mean()) for name, values in joined.items() if len(values)}
-    return sums
+    each = np.sum(list(parts.values()), axis=0)
+    scores = {name: float(np.mean(values)) for name, values in parts.items()} | {"loss": float(each.mean())}
+    joined = {name: np.concatenate(flags) for name, flags in hits.items()}
+    scores |= {name: float(values.mean()) for name, values in joined.items() if len(values)}
+    return scores, each.tolist()
+
+
+def holds_against(now: list[float], lowest: list[float]) -> bool:
+    """Whether losses of the validation's batches are higher than the lowest by no more than chance.
+
+    A few hard images decide a mean, and lead it up and down while the network learns: weights of the end are
+    given up for earlier ones only where these are better by more than the standard error of the difference,
+    batch by batch (the one-standard-error rule of Breiman et al. 1984).
+    """
+    if not lowest:
+        return True
+    difference = np.subtract(now, lowest)
+    chance = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() <= chance)
 
 
 def at_centres(recipe: TrainingRecipe, output: Tensor, batch: Batch) -> dict[str, NDArray[np.bool_]]:
@@ -193,8 +208,8 @@ def train(
     recipe : TrainingRecipe
         Images, network and training settings.
     out : pathlib.Path
-        Folder of the training: ``checkpoint.safetensors``, ``best.safetensors`` and ``log.jsonl`` are written
-        there.
+        Folder of the training: ``checkpoint.safetensors``, ``best.safetensors`` (the last weights that
+        :func:`holds_against` lets stand) and ``log.jsonl`` are written there.
     init : UNet, optional
         Network to start from instead of random weights; layers that it lacks begin anew. Batch statistics
         stay fixed then.
@@ -213,6 +228,11 @@ def train(
     -------
     bool
         Whether all images of the recipe were seen.
+
+    Raises
+    ------
+    InputError
+        If the folder holds the training of another network, or the loss is no number any more.
     """
     start = time.monotonic()
     tell = progress or (lambda _: None)
@@ -225,7 +245,7 @@ def train(
         begin_from(net, init)
     average = Averaged(net, t.average)
     optimiser = Optimiser(net, t)
-    seen, best = restore(out, net, average, optimiser, recipe)
+    seen, lowest = restore(out, net, average, optimiser, recipe)
 
     bank, held_out = prepare(recipe, cache, tell)
     rng = recipe.stream(10, seen)  # a resumed training draws other images, the same ones at each repetition
@@ -264,15 +284,21 @@ def train(
         if seen >= next_check or seen >= t.images or expired:
             next_check += t.validate_every
             shadow.load_state_dict(average.state)
-            scores = validate(recipe, shadow, held_out, where)
+            scores, each = validate(recipe, shadow, held_out, where)
             line = {"images": seen, "rate": round(rate, 2), "train": running, "validation": scores}
             with (out / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
             tell({"stage": "validate", "done": seen, "total": t.images, **line})
-            if scores["loss"] < best:
-                best = scores["loss"]
+            if not np.isfinite(each).all():
+                raise InputError(
+                    f"The training went astray: after {seen} images its loss is not a number. Set a lower "
+                    f"'learning_rate' than {t.learning_rate:g} in the recipe's 'training'; the same command "
+                    "then goes on from the validation before."
+                )
+            if holds_against(each, lowest):
                 save_atomically(average.state, out / "best.safetensors", {"images": str(seen)})
-            checkpoint(out, net, average, optimiser, recipe, seen, best)
+            lowest = min(lowest or each, each, key=sum)
+            checkpoint(out, net, average, optimiser, recipe, seen, lowest)
         if expired:
             break
     batches.close()

@@ -10,7 +10,7 @@ from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
 from napari_atomcount.records.errors import InputError
-from napari_atomcount.training import holds_against, train
+from napari_atomcount.training import holds_against, learning_rate, train
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
 
@@ -64,6 +64,18 @@ def recipe():
 
 def log_of(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_learning_rate_falls_to_zero_at_pauses_and_at_the_end():
+    plain = TrainingSettings(images=2000, learning_rate=1e-2, warmup=0.0)
+    paused = plain.model_copy(update={"pauses": (800,)})
+    short = plain.model_copy(update={"images": 800})
+    for seen in (0, 400, 799):
+        assert learning_rate(paused, seen) == learning_rate(short, seen)
+    for seen in (800, 1000, 1999, 2000):
+        assert learning_rate(paused, seen) == learning_rate(plain, seen)
+    assert learning_rate(paused, 799) < 1e-2 * 1e-3
+    assert learning_rate(paused, 2000) < 1e-2 * 1e-3
 
 
 def test_training_stops_resumes_and_makes_a_model(recipe, tmp_path):

@@ -36,8 +36,8 @@ VALIDATION_FIRST = 1_000_000
 
 
 def learning_rate(t: TrainingSettings, seen: int) -> float:
-    """One cycle: linear warm-up, then a half cosine to zero."""
-    share = min(1.0, seen / t.images)
+    """Linear warm-up, then a half cosine to zero, at a pause and at the end."""
+    share = min(1.0, seen / t.horizon(seen))
     if share < t.warmup:
         return t.learning_rate * (0.05 + 0.95 * share / t.warmup)
     return t.learning_rate * 0.5 * (1 + float(np.cos(np.pi * (share - t.warmup) / (1 - t.warmup)))) + 1e-6
@@ -256,10 +256,10 @@ def train(
     next_check = (seen // t.validate_every + 1) * t.validate_every
     while seen < t.images:
         batch = next(batches)
-        if init is not None or seen >= t.freeze_norm * t.images:
+        if init is not None or seen >= t.freeze_norm * t.horizon(seen):
             freeze_norm(net)
         output, stated = run_with_optics(net, batch.image.to(where))
-        part = losses(recipe, output, moved(batch, where), seen / t.images, stated)
+        part = losses(recipe, output, moved(batch, where), seen / t.horizon(seen), stated)
         net.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(part.values())).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

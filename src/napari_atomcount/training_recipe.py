@@ -19,6 +19,9 @@ class TrainingSettings(BaseModel):
     images: int = Field(
         90_000, ge=100, description="training images in all; the learning rate falls to zero there"
     )
+    pauses: tuple[int, ...] = Field(
+        (), description="images at which it falls to zero before; it then rises to where it would be without"
+    )
     batch: int = Field(16, ge=1)
     crop: int = Field(224, ge=32, description="side of the training images, px")
     optimiser: Literal["adamw", "muon"] = Field(
@@ -58,6 +61,10 @@ class TrainingSettings(BaseModel):
     optics_weight: float = Field(0.3, ge=0, description="weight of the stated optics in the loss")
     validation_images: int = 192
     validate_every: int = 4_000
+
+    def horizon(self, seen: int) -> int:
+        """Images at which the learning rate falls to zero next."""
+        return min((pause for pause in self.pauses if pause > seen), default=self.images)
 
 
 class TrainingRecipe(Recipe):

@@ -118,7 +118,7 @@ def test_a_training_is_not_gone_on_with_by_another_optimiser(tmp_path):
     net = network()
     optimiser, average = Optimiser(net, adamw.training), Averaged(net, 0.9)
     learn(net, optimiser, 0)
-    checkpoint(tmp_path, net, average, optimiser, adamw, 160, 1.5)
-    assert restore(tmp_path, net, average, optimiser, adamw) == (160, 1.5)
+    checkpoint(tmp_path, net, average, optimiser, adamw, 160, [1.5])
+    assert restore(tmp_path, net, average, optimiser, adamw) == (160, [1.5])
     with pytest.raises(InputError, match="another optimiser"):
         restore(tmp_path, net, average, Optimiser(net, muon.training), muon)

@@ -256,7 +256,7 @@ def train(
     next_check = (seen // t.validate_every + 1) * t.validate_every
     while seen < t.images:
         batch = next(batches)
-        if init is not None or seen >= t.freeze_norm * t.horizon(seen):
+        if init is not None or seen >= t.freeze_norm * t.horizon(0):
             freeze_norm(net)
         output, stated = run_with_optics(net, batch.image.to(where))
         part = losses(recipe, output, moved(batch, where), seen / t.horizon(seen), stated)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_atomcount.calibrating import Peaks, fit_temperature, truest_temperature
+from napari_atomcount.calibrating import TOGETHER, Peaks, fit_calibration, fit_temperature, truest_temperature
 from napari_atomcount.training_recipe import TrainingRecipe, load_recipe
 
 
@@ -47,6 +47,21 @@ def test_a_dose_of_many_columns_is_not_served_at_the_expense_of_the_others():
     p = 2.0 * peaks.log_p[low]
     peaks.log_p[low] = p - np.logaddexp.reduce(p, axis=1, keepdims=True)
     assert 1.1 < fit_temperature(peaks) < 1.9
+
+
+def test_columns_are_counted_together_where_that_helps_all_held_out_images():
+    def held_out(more):
+        """Columns, counted together with so much more of the true count's logit."""
+        peaks = counted(1.0, n=800)
+        together = peaks.log_p.copy()
+        together[np.arange(800), peaks.count - 1] += more
+        peaks.together = together - np.logaddexp.reduce(together, axis=1, keepdims=True)
+        peaks.evidence[:], peaks.z[:] = np.linspace(-3, 3, 800), 1.0
+        return peaks
+
+    assert fit_calibration(held_out(-0.1), held_out(-0.1))[0].scale_spread == 0
+    # usual images a little worse, all others much better
+    assert fit_calibration(held_out(1.0), held_out(-0.1))[0].scale_spread == TOGETHER.scale_spread
 
 
 def test_usual_images_differ_where_the_recipe_says_so(tmp_path):

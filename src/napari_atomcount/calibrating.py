@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,8 @@ BOOTSTRAPS = 16
 #: The identity, for weights whose probabilities are not calibrated yet.
 RAW = Calibration(evidence=[-13.0, 13.0], score=[2.2603e-6, 1 - 2.2603e-6])
 #: The same, the columns of a particle counted together: read from unseen particles, all counts of one are too
-#: large or too small by 2–3 % rms.
-TOGETHER = RAW.model_copy(update={"scale_spread": 0.03})
+#: large or too small by 4 to 7 % rms.
+TOGETHER = RAW.model_copy(update={"scale_spread": 0.05})
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Peaks:
     missed: int
     label: NDArray[np.str_]  # class of each peak
     dose: NDArray[np.float64]  # e/Å², of the image of each true peak
+    together: NDArray[np.float64] | None = None  # like log_p, the columns of a particle counted together
 
     def of(self, label: str) -> Peaks:
         """The peaks of one class; what was missed stays that of all."""
@@ -66,12 +67,15 @@ class Peaks:
             self.missed,
             self.label[own],
             self.dose[hit],
+            None if self.together is None else self.together[hit],
         )
 
+    def jointly(self) -> Peaks:
+        """The same, with the columns of a particle counted together."""
+        return self if self.together is None else replace(self, log_p=self.together)
 
-def held_out_peaks(
-    recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None, trust: Calibration = RAW
-) -> Peaks:
+
+def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
     """Detect in simulated images of particles that were not trained on, and compare with the truth."""
     number = max(4, min(48, recipe.specimens // 8))
     finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
@@ -86,7 +90,8 @@ def held_out_peaks(
         c2 = camera["mtf_c2"] * batch.pixel_A / camera["camera_pixel_A"]
         mtf = Mtf(camera["mtf_c1"], c2, camera["mtf_c3"])
         maps = detector.detect(frame, (recipe.pixel_A / 10, recipe.pixel_A / 10), mtf=mtf)
-        peaks = find_columns(maps, trust, 0.0)
+        peaks = find_columns(maps, RAW, 0.0)
+        peaks = peaks.assign(together=find_columns(maps, TOGETHER, 0.0).count_p)
         truth = batch.truth.assign(label=np.array(recipe.classes)[batch.truth.label.to_numpy()])
         border = BORDER_NM * 10 / batch.pixel_A
         peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
@@ -95,7 +100,9 @@ def held_out_peaks(
     table = pd.concat(found, ignore_index=True)
     hit = table[table.true]
     k = int(lengths(hit.count_p).max(initial=0))
-    log_p = np.log(rows_of(hit.count_p, k)[1].astype(np.float64) + 1e-12)
+    log_p, together = (
+        np.log(rows_of(p, k)[1].astype(np.float64) + 1e-12) for p in (hit.count_p, hit.together)
+    )
     score = table.score.to_numpy(float)
     raw = np.log(score / (1 - score))
     return Peaks(
@@ -107,6 +114,7 @@ def held_out_peaks(
         missed,
         table.label.to_numpy(str),
         hit.dose.to_numpy(float),
+        together,
     )
 
 
@@ -146,8 +154,10 @@ def compare(
     return peaks.loc[judged], int(inside.sum())
 
 
-def fit_calibration(peaks: Peaks, counted: Peaks, together: Peaks | None = None) -> tuple[Calibration, float]:
+def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
     """Fit the probabilities of a network to held-out truth, for each class where there are several.
+
+    The columns of a particle are counted together where that makes the true counts more probable.
 
     Parameters
     ----------
@@ -155,9 +165,6 @@ def fit_calibration(peaks: Peaks, counted: Peaks, together: Peaks | None = None)
         Of all that the recipe draws, for the score and the standard error.
     counted : Peaks
         Of usual images, for the temperature of the counts.
-    together : Peaks, optional
-        The same, the columns of a particle counted together (`TOGETHER`): kept where that makes the true
-        counts more probable.
 
     Returns
     -------
@@ -166,12 +173,11 @@ def fit_calibration(peaks: Peaks, counted: Peaks, together: Peaks | None = None)
     float
         The score threshold of the best F of β² = 1/2.
     """
-    calibration, expected = fit_one(peaks, counted, together)
+    calibration, expected = fit_one(peaks, counted)
     names = np.unique(peaks.label)
     if len(names) > 1:
         for name in names:
-            joint = None if together is None else together.of(name)
-            own, expected[peaks.label == name] = fit_one(peaks.of(name), counted.of(name), joint)
+            own, expected[peaks.label == name] = fit_one(peaks.of(name), counted.of(name))
             calibration.by_label[str(name)] = own
     # F of β² = 1/2: a made-up column costs a paper more than a missed one
     columns = peaks.true.sum() + peaks.missed
@@ -235,7 +241,7 @@ def surprise(peaks: Peaks, temperature: float) -> float:
     return float(each.mean())
 
 
-def fit_one(peaks: Peaks, counted: Peaks, together: Peaks | None) -> tuple[Calibration, NDArray[np.float64]]:
+def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float64]]:
     """Monotone regression of truth on evidence, temperature of the counts, factor on sigma.
 
     Returns
@@ -255,9 +261,11 @@ def fit_one(peaks: Peaks, counted: Peaks, together: Peaks | None) -> tuple[Calib
     keep = np.append(True, np.diff(x) > 1e-6)
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
     temperature, spread = fit_temperature(counted), 0.0
-    if together is not None and together.log_p.size:
-        other = fit_temperature(together)
-        if surprise(together, other) < surprise(counted, temperature):
+    if counted.log_p.size:
+        alone = surprise(peaks, temperature) + surprise(counted, temperature)
+        wide, usual = peaks.jointly(), counted.jointly()
+        other = fit_temperature(usual)
+        if surprise(wide, other) + surprise(usual, other) < alone:
             temperature, spread = other, TOGETHER.scale_spread
     z = peaks.z[np.isfinite(peaks.z)]
     factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_atomcount import __version__
-from napari_atomcount.calibrating import RAW, TOGETHER, fit_calibration, held_out_peaks
+from napari_atomcount.calibrating import RAW, fit_calibration, held_out_peaks
 from napari_atomcount.checkpoints import save_atomically
 from napari_atomcount.count_axis import fit_count_axis
 from napari_atomcount.networks.card import ModelCard, write_card
@@ -97,8 +97,7 @@ def build_model(
         card._folder = out
     peaks = held_out_peaks(recipe, Detector(card), images, cache)
     counted = held_out_peaks(usual, Detector(card), images, cache) if recipe.usual else peaks
-    together = held_out_peaks(usual, Detector(card), images, cache, TOGETHER) if card.counts else None
-    calibration, threshold = fit_calibration(peaks, counted, together)
+    calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
     write_card(card, out)
     return card

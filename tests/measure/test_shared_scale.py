@@ -51,6 +51,17 @@ def test_where_noise_hides_the_steps_no_count_gets_worse():
     assert together.max(1).mean() < exact(together, true) + 0.05  # and none is surer than it may be
 
 
+def test_the_factor_comes_from_the_columns_that_the_network_is_sure_of():
+    rng = np.random.default_rng(6)
+    true = rng.integers(2, 14, 160)
+    sure = np.arange(160) < 60
+    p = np.where(sure[:, None], read(true, 1.06, 0.12, rng), read(true, 1.06, 1.5, rng))
+    together = count_together(p, *hexagons(160), np.ones(160), SPREAD)
+    assert exact(p[sure], true[sure]) < 0.8
+    assert exact(together[sure], true[sure]) > 0.97
+    assert exact(together[~sure], true[~sure]) > exact(p[~sure], true[~sure]) - 0.02
+
+
 def test_each_particle_has_its_own_factor_and_a_few_columns_none():
     rng = np.random.default_rng(3)
     true = rng.integers(2, 14, 125)

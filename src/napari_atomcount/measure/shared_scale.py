@@ -24,15 +24,22 @@ LINK_NM = 0.7
 #: Particles of fewer columns say too little of their factor.
 FEWEST = 8
 #: Neighbours' errors are alike: that many columns say as much as one that knows nothing of the others.
-ALIKE = 3.0
+ALIKE = 2.0
+#: All columns of a particle say no more than that many: thick and thin ones do not quite share one factor.
+MOST = 40.0
 #: Columns that have the network's largest count, or more, with this probability tell nothing of the factor.
 SATURATED = 0.02
 #: Temperature at which the expected counts are read.
-BROADER = 2.0
-#: Scatter of expected counts around whole numbers that is tried: rms, atoms; the last is that of pure noise.
-SCATTER = np.array([0.12, 0.17, 0.24, 0.34, 0.48, 0.68, 0.96])
+BROADER = 3.0
+#: Scatter of expected counts around whole numbers that is tried, in units of each column's own doubt. What is
+#: left of a network's errors without the common factor is about 0.7 of the doubt that it states.
+SCATTER = np.array([0.35, 0.5, 0.7, 1.0, 1.4])
+#: No column is taken to have less doubt than this: rms, atoms. Smaller ones make focal series worse.
+LEAST_DOUBT = 0.5
 #: Logarithms of the factor that are tried, in units of their prior's standard deviation.
-STEPS = np.linspace(-3, 3, 31)
+STEPS = np.linspace(-3, 3, 41)
+#: Share of the probabilities that is left to the network whatever the other columns show.
+LEFT = 0.01
 
 
 def count_together(p: Floats, y_nm: Floats, x_nm: Floats, weight: Floats, spread: float) -> Floats:
@@ -76,16 +83,21 @@ def whole_numbers(p: Floats, weight: Floats, spread: float) -> Floats:
     """Probabilities (N, K) of one particle's counts, given what all its columns show of its factor.
 
     The columns' expected counts m are taken as n·exp(-u) + scatter; u, common to all, has a normal
-    prior, and all n and all scatters are equally likely before.
+    prior around the one for which their mean is what the network says; all n are equally likely before,
+    and so are all scatters, relative to the columns' own doubts.
     """
     n = np.arange(1, p.shape[1] + 1)
     open_ended = p[:, -1] > SATURATED
     weight = np.where(open_ended, 0.0, weight) / ALIKE
-    u = spread * STEPS
+    weight *= min(1.0, MOST / max(float(weight.sum()), 1e-9))
+    means, broad = p @ n, broad_means(p)
+    doubt = np.maximum(np.sqrt(np.maximum(p @ n**2 - means**2, 0.0)), LEAST_DOUBT)
+    u = spread * STEPS + np.log((weight @ means + 1e-9) / (weight @ broad + 1e-9))
     prior = np.exp(-0.5 * STEPS**2)
     prior /= prior.sum()
-    apart = (broad_means(p)[:, None] - n * np.exp(-u)[:, None, None]).astype(np.float32)  # (U, N, K)
-    kernels = [np.exp((-0.5 / s**2) * apart**2) for s in SCATTER]
+    apart = (broad[:, None] - n * np.exp(-u)[:, None, None]) / doubt[:, None]  # (U, N, K)
+    squared = (-0.5 * apart**2).astype(np.float32)
+    kernels = [np.exp(squared / s**2) for s in SCATTER]
     totals = [np.maximum(kernel.sum(2), 1e-30) for kernel in kernels]  # (U, N)
     # the steps of a smaller scale are denser: times their distance, none is preferred for that
     evidence = np.array(
@@ -97,8 +109,7 @@ def whole_numbers(p: Floats, weight: Floats, spread: float) -> Floats:
     for kernel, total, own in zip(kernels, totals, posterior, strict=True):
         informed += np.einsum("un,unk->nk", own[:, None] / total, kernel)
         before += own.sum() * np.einsum("un,unk->nk", prior[:, None] / total, kernel)
-    # what the factor adds to what the network said; 1e-6: far tails are left to the network
-    out = p * (informed + 1e-6) / (before + 1e-6)
+    out = p * (informed + LEFT) / (before + LEFT)  # what the factor adds to what the network said
     return np.where(open_ended[:, None], p, out / out.sum(1, keepdims=True))
 
 

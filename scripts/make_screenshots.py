@@ -1,6 +1,6 @@
 """Make the pictures of the desk in docs/images from the sample movie and the bundled network.
 
-Usage: python scripts/make_screenshots.py [FOLDER [time]]
+Usage: python scripts/make_screenshots.py [FOLDER [time | ceria]]
 
 Without a screen it starts itself again under Xvfb. Look at the pictures before you commit them.
 """
@@ -35,7 +35,10 @@ def settle(app, seconds: float = 0.7) -> None:
 
 
 def make(folder: Path, only: str = "") -> None:
-    """Walk through the main job and take the pictures; ``only="time"`` takes those of section 4 alone."""
+    """Walk through the main job and take the pictures.
+
+    ``only="time"`` takes those of section 4 alone, ``only="ceria"`` that of CeO2.
+    """
     import napari
     from napari.settings import get_settings
     from PIL import Image
@@ -56,6 +59,10 @@ def make(folder: Path, only: str = "") -> None:
         picture.save(folder / f"{name}.png", optimize=True)  # all colours: fewer would falsify the counts
         print(f"wrote {folder / name}.png")
 
+    if only == "ceria":
+        shoot_ceria(app, viewer, dock, shoot)
+        viewer.close()
+        return
     if only == "time":
         viewer.open_sample("napari-atomcount", "hopping")
         wait_until(app, lambda: dock.model.domain is not None, "the first look")
@@ -96,7 +103,34 @@ def make(folder: Path, only: str = "") -> None:
     dock.strain.panel.parentWidget().hide()
     shoot_comparison(app, viewer, dock, shoot)
     shoot_prepare(app, viewer, dock, shoot, folder)
+    viewer.layers.clear()
+    for section in (dock.movie, dock.network, dock.reviewing.section):
+        section.set_open(True)
+    shoot_ceria(app, viewer, dock, shoot)
     viewer.close()
+
+
+def shoot_ceria(app, viewer, dock, shoot) -> None:
+    """CeO2: cerium and oxygen columns, one of these selected in Correct mode."""
+    viewer.open_sample("napari-atomcount", "ceria")
+    wait_until(app, lambda: dock.model.domain is not None, "the first look")
+    choice = dock.network.choice
+    choice.setCurrentIndex(choice.findText("ceo2-110-hrtem"))
+    choice.activated.emit(choice.currentIndex())
+    settle(app)
+    dock.network.run_all.click()
+    wait_until(app, lambda: dock.model.analysis is not None and not dock.runner.busy, "the analysis")
+    dock.movie.set_open(False)
+    dock.reviewing.section.correct.click()
+    review = dock.reviewing.review
+    oxygen = review.columns[review.columns["label"] == "O"]
+    middle = (oxygen["y"] - oxygen["y"].mean()).abs() + (oxygen["x"] - oxygen["x"].mean()).abs()
+    review.select([int(oxygen["column_id"][middle.idxmin()])])
+    viewer.reset_view(margin=0.02)
+    viewer.scene.camera.zoom *= 1.7
+    settle(app, 2.0)
+    shoot("desk_ceria")
+    review.set_on(False)
 
 
 def shoot_time(app, viewer, dock, shoot, folder: Path) -> None:

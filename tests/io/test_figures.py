@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import EllipseCollection
+from matplotlib.collections import EllipseCollection, PolyCollection
 from matplotlib_scalebar.scalebar import ScaleBar
 
 from napari_atomcount.io import drawing, figures, palette
@@ -156,6 +156,30 @@ def test_a_model_that_does_not_count_gets_rings(hopping: tuple[Analysis, Movie])
     assert len(figure.axes) == 1  # no legend of counts
     (discs,) = [c for c in figure.axes[0].collections if isinstance(c, EllipseCollection)]
     assert len(discs.get_facecolors()) == 0
+
+
+def test_each_class_has_its_shape(hopping: tuple[Analysis, Movie]) -> None:
+    analysis, movie = hopping
+    here = analysis.columns[analysis.columns["frame"] == 0]
+    here = here.assign(label=np.where(np.arange(len(here)) % 2, "O", "Ce"))
+    for figure in (
+        figures.counts_figure(movie.frame(0), here, movie.calibration, classes=("Ce", "O")),
+        figures.occupancy_figure(
+            movie.frame(0), here.assign(occupancy=1.0), movie.calibration, classes=("Ce", "O")
+        ),
+    ):
+        (discs,) = [c for c in figure.axes[0].collections if isinstance(c, EllipseCollection)]
+        (others,) = [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
+        cerium, oxygen = (here.loc[here["label"] == name, ["x", "y"]].to_numpy() for name in ("Ce", "O"))
+        np.testing.assert_allclose(discs.get_offsets(), cerium * PIXEL)
+        outlines = [path.vertices[:-1] for path in others.get_paths()]
+        np.testing.assert_allclose([o[:4].mean(axis=0) for o in outlines], oxygen * PIXEL, atol=1e-9)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Ce", "O"]
+        # marks of neighbours of different classes do not touch
+        width = float(discs.get_widths()[0])
+        wide = np.ptp(outlines[0], axis=0).max()
+        apart = np.hypot(*(cerium[:, None] - oxygen[None]).T).min() * PIXEL
+        assert (width + wide) / 2 < apart
 
 
 def test_without_a_pixel_size_no_scale_is_claimed(hopping: tuple[Analysis, Movie]) -> None:

@@ -111,6 +111,19 @@ def test_a_corrected_column_runs_its_own_sites_chain_again(scene):
     more = pipeline.redecode(followed, edited).analysis.validate()
     assert more.sites["label"].iloc[-1] == "O"
     assert (more.state[5:15, -1] == 2).all()
+    # and the site is what most of its columns are
+    others = [corrections.set_label(t, 12.0, 12.0, "Ce") for t in range(5, 9)]
+    edited.do(Gesture(number=3, run=0, edits=tuple(others)))
+    assert pipeline.redecode(followed, edited).analysis.sites["label"].iloc[-1] == "O"
+    changed = edited.do(Gesture(number=4, run=0, edits=(corrections.set_label(9, 12.0, 12.0, "Ce"),)))
+    assert changed == (9,)
+    edited.do(Gesture(number=5, run=0, edits=(corrections.set_label(10, 12.0, 12.0, "Ce"),)))
+    both = pipeline.redecode(pipeline.redecode(followed, edited), edited, (10,))
+    assert both.analysis.validate().sites["label"].iloc[-1] == "Ce"
+    assert both.analysis.summary["totals"]["by_label"]["Ce"]["sites"] == 1 + int(
+        (followed.analysis.sites["label"] == "Ce").sum()
+    )
+    assert both.analysis.classes == ("Ce", "O")
     store.close()
 
 

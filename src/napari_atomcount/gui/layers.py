@@ -202,7 +202,10 @@ class ResultLayers:
         run = self.model.run
         layer = self.get(COLUMNS)
         if layer is not None:
-            points.fill_columns(layer, run.columns if run else None, run.max_count() if run else None)
+            if run is None:
+                points.fill_columns(layer, None, None)
+            else:
+                points.fill_columns(layer, run.columns, run.max_count(), run.card.classes)
         self.refresh_frame()
 
     def refresh_frame(self) -> None:

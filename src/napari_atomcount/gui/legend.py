@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_atomcount.io import palette
@@ -25,6 +25,7 @@ class Legend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.overlay = "columns"
         self.max_count: int | None = None
+        self.classes: tuple[str, ...] = ()
         self.with_edits = False
         self._with_probability = False
         self.setAccessibleName("legend")
@@ -111,7 +112,8 @@ class Legend(QWidget):
             for number, colour in enumerate(palette.count_colours(self.max_count), start=1):
                 x = self._text(painter, self._disc(painter, x, y, colour), y, str(number), ink) - 2
             colour = palette.count_colours(self.max_count)[0]
-        x = self._text(painter, self._dashed(painter, x + 8, y, colour), y, "uncertain", ink)
+        x = self._paint_classes(painter, x + 8, y, ink)
+        x = self._text(painter, self._dashed(painter, x, y, colour), y, "uncertain", ink)
         if self.with_edits:
             x = self._text(painter, self._hollow(painter, x + 4, y, colour), y, "edited", ink)
         return x
@@ -148,7 +150,21 @@ class Legend(QWidget):
 
     def _paint_occupancy(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
         x = self._text(painter, x, y, "occupancy", ink)
-        return self._bar(painter, x, y, palette.OCCUPANCY_MAP, 140.0, ink)
+        x = self._bar(painter, x, y, palette.OCCUPANCY_MAP, 140.0, ink)
+        return self._paint_classes(painter, x + 8, y, ink)
+
+    def _paint_classes(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
+        """The shape of each class, where the model has several."""
+        if len(self.classes) < 2:
+            return x
+        number = palette.class_numbers(self.classes, self.classes)
+        for name, kind, size in zip(self.classes, number, palette.class_sizes(number), strict=True):
+            marker = painter_path(palette.CLASS_SYMBOLS[kind], x + _CHIP / 2, y, 0.9 * _CHIP * float(size))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(ink, 1.3))
+            painter.drawPath(marker)
+            x = self._text(painter, x + _CHIP + 2, y, name, ink)
+        return x + 4
 
     def _paint_events(self, painter: QPainter, x: float, y: float, ink: QColor) -> float:
         for kind, words, direction in (("appear", "appears", -1.0), ("vanish", "vanishes", 1.0)):
@@ -177,3 +193,20 @@ class Legend(QWidget):
         painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in arms]))
         painter.restore()
         return x + _CHIP + 3
+
+
+def painter_path(symbol: str, x: float, y: float, size: float) -> QPainterPath:
+    """One of napari's symbols around a centre, as wide as the disc of that diameter."""
+    path, r = QPainterPath(), size / 2
+    if symbol == "disc":
+        path.addEllipse(QPointF(x, y), r, r)
+        return path
+    corners = {
+        "diamond": [(0, -1), (1, 0), (0, 1), (-1, 0)],
+        "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+        "triangle_up": [(-1, 1), (1, 1), (0, -1)],
+        "triangle_down": [(-1, -1), (1, -1), (0, 1)],
+    }[symbol]
+    path.addPolygon(QPolygonF([QPointF(x + r * a, y + r * b) for a, b in corners]))
+    path.closeSubpath()
+    return path

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from napari_atomcount.records.analysis import Analysis
 
 DISC_NM = 0.15  # diameter of a column's disc
 SELECTED_COLOUR = "#ff5470"
+SHAPED = "atomcount_shaped"  # in a layer's metadata: its points have the shapes of classes
 _RIM, _HOLLOW = 0.06, 0.22  # border widths, in units of the size
 
 
@@ -44,8 +48,22 @@ def set_points(layer, position: NDArray, features: pd.DataFrame, face: NDArray, 
     layer.refresh()
 
 
-def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> None:
-    """Columns (frame, y, x), coloured by count; what a person corrected or added is a hollow ring."""
+def fill_columns(
+    layer, columns: pd.DataFrame | None, max_count: int | None, classes: Sequence[str] = ()
+) -> None:
+    """Columns (frame, y, x), coloured by count, in the shape of their class; a person's own ones are hollow.
+
+    Parameters
+    ----------
+    layer
+        The Points layer.
+    columns
+        COLUMNS; None empties the layer.
+    max_count
+        The upper end of the colours; None: the model does not count.
+    classes
+        Of the model, in its order.
+    """
     if columns is None or len(columns) == 0:
         set_points(layer, np.zeros((0, 3)), pd.DataFrame(), np.zeros((0, 4)))
         return
@@ -67,7 +85,24 @@ def fill_columns(layer, columns: pd.DataFrame | None, max_count: int | None) -> 
         face,
         border_color=border,
         border_width=width,
+        **class_look(layer, columns["label"], classes),
     )
+
+
+def class_look(layer, labels: pd.Series, classes: Sequence[str]) -> dict[str, Any]:
+    """Symbols and sizes by class; where the model has one class, what the user set holds."""
+    shaped, layer.metadata[SHAPED] = layer.metadata.get(SHAPED, False), len(classes) > 1
+    if len(classes) < 2:  # the shapes of another model's classes go
+        return {"symbol": "disc", "size": layer.current_size} if shaped else {}
+    symbols = np.array(palette.CLASS_SYMBOLS)[palette.class_numbers(labels, classes)]
+    return {"symbol": symbols, "size": layer.current_size * sizes_of(labels, classes)}
+
+
+def sizes_of(labels: pd.Series, classes: Sequence[str]) -> NDArray[np.float64]:
+    """(N,) sizes of columns' marks in diameters of a disc, by their class."""
+    if len(classes) < 2:
+        return np.ones(len(labels))
+    return palette.class_sizes(palette.class_numbers(labels, classes))
 
 
 def count_faces(count: NDArray[np.float64], max_count: int | None) -> NDArray[np.float64]:
@@ -82,7 +117,7 @@ def count_faces(count: NDArray[np.float64], max_count: int | None) -> NDArray[np
 
 
 def fill_occupancy(layer, analysis: Analysis | None) -> None:
-    """Sites on the mean lattice (y, x in frame 0), coloured by occupancy."""
+    """Sites on the mean lattice (y, x in frame 0), coloured by occupancy, in the shape of their class."""
     if analysis is None or len(analysis.sites) == 0:
         set_points(layer, np.zeros((0, 2)), pd.DataFrame(), np.zeros((0, 4)))
         return
@@ -94,6 +129,7 @@ def fill_occupancy(layer, analysis: Analysis | None) -> None:
         sites[names].astype(float).reset_index(drop=True),
         palette.map_colours(sites["occupancy"].to_numpy(float), palette.OCCUPANCY_MAP),
         border_color=np.tile([0.0, 0.0, 0.0, 1.0], (len(sites), 1)),
+        **class_look(layer, sites["label"], analysis.classes),
     )
 
 
@@ -149,4 +185,6 @@ def fill_selected(layer, analysis: Analysis | None, site: int) -> None:
         rows = analysis.sites[analysis.sites["site_id"] == site]
         position = rows[["y", "x"]].to_numpy(float)
     layer.data = position
+    if len(position) and analysis is not None:
+        layer.size = layer.current_size * sizes_of(rows["label"], analysis.classes)
     layer.editable = False

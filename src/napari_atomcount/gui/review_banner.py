@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QWidget
 
 ORANGE, GREY = "#ff9f1c", "#7d8793"
 CORRECT = (
-    "<b>Correct mode</b> · click: add · drag a column: move · click one: select · Shift+drag: box · "
+    "<b>Correct mode</b> · click: add{} · drag a column: move · click one: select · Shift+drag: box · "
     "digits: count · Del: remove · Esc: leave"
 )
 
@@ -23,6 +23,7 @@ class Banner(QObject):
         self._correct = False
         self._reason = ""
         self._said = ""
+        self._adding = ""
 
     def attach(self, canvas: QWidget) -> None:
         """Lie over this widget, which napari draws on."""
@@ -44,6 +45,13 @@ class Banner(QObject):
         """Correct mode is on, or off."""
         self._correct, self._said = on, ""
         self._show()
+
+    def set_adding(self, name: str | None) -> None:
+        """Which class of columns a click adds; None: the model has one."""
+        adding = "" if name is None else f" {name}"
+        if adding != self._adding:
+            self._adding = adding
+            self._show()
 
     def set_read_only(self, reason: str) -> None:
         """Why nothing is kept; empty: it is."""
@@ -86,7 +94,7 @@ class Banner(QObject):
         )
         if self._correct:
             said = f"<br><b>{self._said}</b>" if self._said else ""
-            self.line.setText(CORRECT + said)
+            self.line.setText(CORRECT.format(self._adding) + said)
         else:
             self.line.setText(f"<b>For reading only</b> · {self._reason} · nothing done here is kept")
         for widget in (self.frame, self.line):

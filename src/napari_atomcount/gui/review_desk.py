@@ -89,6 +89,7 @@ class Reviewing(QObject):
         section.undo_requested.connect(review.undo)
         section.redo_requested.connect(review.redo)
         section.count_chosen.connect(review.set_count)
+        section.class_chosen.connect(review.classes.choose)
         section.copy_requested.connect(review.copy_forward)
         section.answer_chosen.connect(review.queue.ask)
         section.key_chosen.connect(self._choose_key)
@@ -156,6 +157,9 @@ class Reviewing(QObject):
         chosen = self.review.chosen
         count = int(chosen["count"].iloc[0]) if len(chosen) == 1 else None
         self.section.show_selection(count, self.review.digits)
+        classes = self.review.classes
+        self.section.show_classes(classes.names, classes.shown)
+        self.banner.set_adding(classes.adding)
         if self.review.digits:
             self.banner.say(f"count {self.review.digits}…")
 

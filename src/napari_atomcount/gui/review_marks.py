@@ -63,18 +63,20 @@ class ReviewMarks:
         chosen = self.review.chosen
         place = chosen[["y", "x"]].to_numpy(float) + self.review.nudge
         colours, symbols = [SELECTED] * len(place), ["disc"] * len(place)
+        sizes = points.sizes_of(chosen["label"], self.review.classes.names).tolist()
         if self.review.place is not None:
             place = np.vstack([place, self.review.place])
-            colours, symbols = [*colours, GAP], [*symbols, "square"]
+            colours, symbols, sizes = [*colours, GAP], [*symbols, "square"], [*sizes, 1.0]
         if self._drag is not None:
             place = np.vstack([place, self._drag[1:]])
-            colours, symbols = [*colours, GHOST], [*symbols, "disc"]
+            colours, symbols, sizes = [*colours, GHOST], [*symbols, "disc"], [*sizes, 1.0]
         with layer.events.data.blocker():
             layer.data = place
         if len(place):
             layer.face_color = "transparent"
             layer.border_color = colours
             layer.symbol = symbols
+            layer.size = layer.current_size * np.array(sizes)
         layer.editable = False
 
     def _on_drag(self, column: int, y: float, x: float) -> None:

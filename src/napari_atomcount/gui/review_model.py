@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_atomcount.gui.review_classes import ColumnClasses
 from napari_atomcount.gui.review_queue import ReviewQueue
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.session_model import SessionModel
@@ -68,6 +69,7 @@ class ReviewModel(QObject):
         self.digits = ""
         self.nudge = np.zeros(2)
         self.queue = ReviewQueue(model, self)
+        self.classes = ColumnClasses(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.settle)
@@ -205,7 +207,9 @@ class ReviewModel(QObject):
             return
         before = set(self.columns["column_id"])
         y, x = round(y, 3), round(x, 3)  # no hand is better, and a line of the log stays short
-        if self.do([corrections.add(self.frame(), y, x)], f"column added at y {y:.1f}, x {x:.1f} px"):
+        label = self.classes.adding
+        edit = corrections.add(self.frame(), y, x, label=label)
+        if self.do([edit], f"{'' if label is None else label + ' '}column added at y {y:.1f}, x {x:.1f} px"):
             self.select(set(self.columns["column_id"]) - before)
 
     def remove(self) -> None:

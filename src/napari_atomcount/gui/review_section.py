@@ -51,6 +51,8 @@ class ReviewSection(Section):
         A button was pressed.
     count_chosen(int)
         A count for the selected columns.
+    class_chosen(str)
+        A class for the selected columns, or for those that will be added.
     answer_chosen(str)
         Order what is uncertain by this answer.
     copy_requested(int)
@@ -68,6 +70,7 @@ class ReviewSection(Section):
     undo_requested = Signal()
     redo_requested = Signal()
     count_chosen = Signal(int)
+    class_chosen = Signal(str)
     answer_chosen = Signal(str)
     copy_requested = Signal(int)
     key_chosen = Signal(str, str)
@@ -105,6 +108,14 @@ class ReviewSection(Section):
             "Atoms in the selected columns; in Correct mode, type the number over the image."
         )
         self.count.valueChanged.connect(self._on_count)
+        self.kind = QComboBox()
+        self.kind.setObjectName("atomcount_review_class")
+        self.kind.setToolTip(
+            "Class of the selected columns; without a selection, of those that are added next (key T)."
+        )
+        self.kind.activated.connect(lambda i: self.class_chosen.emit(self.kind.itemText(i)))
+        self.kind_row = QWidget()
+        self.kind_row.setObjectName("atomcount_review_class_row")
         self.copies = QSpinBox()
         self.copies.setObjectName("atomcount_copy_frames")
         self.copies.setRange(1, 99_999)
@@ -146,17 +157,23 @@ class ReviewSection(Section):
             (self.words,),
             (self.back, self.forth, self.accept),
             (self._caption("count"), self.count, self.accept_frame),
+            (self.kind_row,),
             (self.copy, self.copies),
             (self.said,),
             (self.show_keys_button,),
             (self.keys,),
         ):
             self._row(widgets)
-        row = QHBoxLayout(self.answer_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._caption("review for"))
-        row.addWidget(self.answer, 1)
+        for line, text, choice in (
+            (self.answer_row, "review for", self.answer),
+            (self.kind_row, "class", self.kind),
+        ):
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.addWidget(self._caption(text))
+            row.addWidget(choice, 1)
         self.show_review(None)
+        self.show_classes((), None)
         self.set_state(can_correct=False, on=False, can_undo=False, can_redo=False)
 
     def _button(self, name: str, text: str, tip: str) -> QPushButton:
@@ -191,7 +208,7 @@ class ReviewSection(Section):
         self.redo.setEnabled(can_redo)
         for widget in (self.back, self.forth):
             widget.setEnabled(can_correct)
-        for widget in (self.accept, self.accept_frame, self.count, self.copy, self.copies):
+        for widget in (self.accept, self.accept_frame, self.count, self.kind, self.copy, self.copies):
             widget.setEnabled(on)
 
     def show_selection(self, count: int | None, digits: str) -> None:
@@ -199,6 +216,14 @@ class ReviewSection(Section):
         self.count.blockSignals(True)
         self.count.setValue(int(digits) if digits else (0 if count is None else max(count, 0)))
         self.count.blockSignals(False)
+
+    def show_classes(self, names: tuple[str, ...], shown: str | None) -> None:
+        """The classes of columns that the model knows, and that of the selected ones (None: several)."""
+        self.kind_row.setVisible(bool(names))
+        if [self.kind.itemText(i) for i in range(self.kind.count())] != list(names):
+            self.kind.clear()
+            self.kind.addItems(names)
+        self.kind.setCurrentIndex(names.index(shown) if shown in names else -1)
 
     def show_answers(self, possible: tuple[str, ...], chosen: str | None) -> None:
         """What may be asked, and what is."""

@@ -99,6 +99,7 @@ class ViewControl(QObject):
         run = self.model.run
         legend = self.trace.legend
         legend.max_count = None if run is None else run.max_count()
+        legend.classes = () if run is None else tuple(run.card.classes)
         legend.with_edits = (
             run is not None and run.corrected is not None and bool(run.corrected.edited_frames)
         )

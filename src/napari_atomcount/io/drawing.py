@@ -5,7 +5,7 @@ matplotlib is imported when something is drawn, without pyplot: no screen and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH_MM = 85.0
 DPI = 400
 MM_PER_INCH = 25.4
+DISC_SHARE = 0.45  # of a disc's diameter in the distance between neighbours
 Window = tuple[slice, slice]  # (y, x), px
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -132,7 +133,7 @@ def disc_diameter(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
         return 0.05 * float(max(np.max(y, initial=1.0), np.max(x, initial=1.0)))
     places = np.column_stack([y, x])
     distance = np.asarray(cKDTree(places).query(places, k=2)[0])
-    return 0.45 * float(np.median(distance[:, 1]))
+    return DISC_SHARE * float(np.median(distance[:, 1]))
 
 
 def discs(
@@ -144,29 +145,105 @@ def discs(
     *,
     hollow: bool = False,
     alpha: float | None = None,
+    marker: str = "o",
 ) -> None:
-    """Discs of a size in the axes' unit: they keep it at every zoom and print width."""
-    from matplotlib.collections import EllipseCollection
+    """Discs, or other markers, of a size in the axes' unit: they keep it at every zoom and print width."""
+    from matplotlib.collections import EllipseCollection, PolyCollection
     from matplotlib.colors import to_rgba_array
+    from matplotlib.markers import MarkerStyle
 
-    size = np.full(len(y), diameter)
     edges: Any = colours
     if not hollow:  # an edge that stands out from its disc
         red, green, blue = to_rgba_array(colours).T[:3]
         edges = np.where(0.21 * red + 0.72 * green + 0.07 * blue > 0.45, "black", "white")
-    discs = EllipseCollection(
-        size,
-        size,
-        np.zeros(len(y)),
-        units="xy",
-        offsets=np.column_stack([x, y]),
-        offset_transform=axes.transData,
-        facecolors="none" if hollow else colours,
-        edgecolors=edges,
-        linewidths=0.8 if hollow else 0.3,
-        alpha=alpha,
-    )
-    axes.add_collection(discs, autolim=False)
+    look: dict[str, Any] = {
+        "facecolors": "none" if hollow else colours,
+        "edgecolors": edges,
+        "linewidths": 0.8 if hollow else 0.3,
+        "alpha": alpha,
+    }
+    centres = np.column_stack([x, y])
+    if marker == "o":
+        size = np.full(len(y), diameter)
+        look |= {"units": "xy", "offsets": centres, "offset_transform": axes.transData}
+        axes.add_collection(EllipseCollection(size, size, np.zeros(len(y)), **look), autolim=False)
+        return
+    style = MarkerStyle(marker)
+    (corners,) = style.get_path().transformed(style.get_transform()).to_polygons()
+    outline = np.asarray(corners, float) * [1.0, -1.0]  # images grow downwards
+    outline /= np.ptp(outline, axis=0).max()
+    axes.add_collection(PolyCollection(list(centres[:, None] + diameter * outline), **look), autolim=False)
+
+
+def class_diameter(
+    table: pd.DataFrame, places: tuple[NDArray[np.float64], NDArray[np.float64]], classes: Sequence[str]
+) -> float:
+    """Diameter of the first class' discs: by the distance between them, and clear of the others' marks.
+
+    Parameters
+    ----------
+    table, places, classes
+        As in :func:`class_discs`.
+    """
+    y, x = places
+    if len(classes) < 2:
+        return disc_diameter(y, x)
+    first = palette.class_numbers(table["label"], classes) == 0
+    among_all = disc_diameter(y, x)
+    apart = among_all / DISC_SHARE / (0.5 + 0.5 * palette.OTHER_CLASS_SIZE)
+    return min(disc_diameter(y[first], x[first]), 0.95 * apart) if first.sum() > 1 else among_all
+
+
+def class_discs(
+    axes: Axes,
+    table: pd.DataFrame,
+    places: tuple[NDArray[np.float64], NDArray[np.float64]],
+    diameter: float,
+    colours: NDArray[np.float64] | str,
+    classes: Sequence[str],
+    *,
+    hollow: bool = False,
+) -> None:
+    """Marks of columns or sites, each in the shape of its class; discs where the model has one class.
+
+    Parameters
+    ----------
+    table
+        N rows with ``label``; without classes it may lack it.
+    places
+        y and x of each in the axes' unit.
+    diameter
+        Of the first class' disc, in the axes' unit.
+    colours
+        (N, 4), or one for all.
+    classes
+        Of the model, in its order.
+    """
+    y, x = places
+    if len(classes) < 2:
+        discs(axes, y, x, diameter, colours, hollow=hollow)
+        return
+    number = palette.class_numbers(table["label"], classes)
+    for kind in np.unique(number):
+        own = number == kind
+        theirs = colours if isinstance(colours, str) else colours[own]
+        size = diameter * float(palette.class_sizes(kind))
+        discs(axes, y[own], x[own], size, theirs, hollow=hollow, marker=palette.CLASS_MARKERS[kind])
+
+
+def class_key(figure: Figure, classes: Sequence[str]) -> None:
+    """The key of the shapes under a figure; nothing where the model has one class."""
+    from matplotlib.lines import Line2D
+
+    if len(classes) < 2:
+        return
+    number = palette.class_numbers(classes, classes)
+    look: dict[str, Any] = {"ls": "none", "mfc": "white", "mec": "black", "mew": 0.6}
+    handles = [
+        Line2D([], [], marker=palette.CLASS_MARKERS[k], markersize=5.0 * size, label=name, **look)
+        for name, k, size in zip(classes, number.tolist(), palette.class_sizes(number), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(classes), frameon=False)
 
 
 def count_bar(figure: Figure, axes: Axes, top: int) -> None:

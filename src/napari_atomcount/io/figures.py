@@ -32,8 +32,9 @@ def counts_figure(
     *,
     title: str = "",
     max_count: int | None = None,
+    classes: Sequence[str] = (),
 ) -> Figure:
-    """One frame with its columns as discs coloured by the number of atoms.
+    """One frame with its columns as discs coloured by the number of atoms; other classes in other shapes.
 
     Parameters
     ----------
@@ -47,25 +48,35 @@ def counts_figure(
         Shown above.
     max_count
         The upper end of the colours; the largest count by default.
+    classes
+        Of the model, in its order (:attr:`Analysis.classes`); the table then has their ``label``.
     """
     with drawing.style():
         figure, axes = drawing.canvas(image, calibration, title)
         y, x = drawing.to_units(columns["y"], columns["x"], calibration)
         count = columns["count"].to_numpy(float)
-        diameter = drawing.disc_diameter(y, x)
+        diameter = drawing.class_diameter(columns, (y, x), classes)
         counted = count >= 1
         if counted.any():
             top = int(max_count or count.max())
             colours = palette.count_colours(top)[np.clip(count[counted], 1, top).astype(int) - 1]
-            drawing.discs(axes, y[counted], x[counted], diameter, colours)
+            place = y[counted], x[counted]
+            drawing.class_discs(axes, columns[counted], place, diameter, colours, classes)
             drawing.count_bar(figure, axes, top)
         if (~counted).any():
-            drawing.discs(axes, y[~counted], x[~counted], diameter, palette.UNCOUNTED_COLOUR, hollow=True)
+            place, colour = (y[~counted], x[~counted]), palette.UNCOUNTED_COLOUR
+            drawing.class_discs(axes, columns[~counted], place, diameter, colour, classes, hollow=True)
+        drawing.class_key(figure, classes)
         return figure
 
 
 def occupancy_figure(
-    image: NDArray[Any], sites: pd.DataFrame, calibration: Calibration, *, title: str = ""
+    image: NDArray[Any],
+    sites: pd.DataFrame,
+    calibration: Calibration,
+    *,
+    title: str = "",
+    classes: Sequence[str] = (),
 ) -> Figure:
     """The sites as discs coloured by the fraction of observed frames in which they hold a column.
 
@@ -75,7 +86,7 @@ def occupancy_figure(
         (Y, X) the background in frame 0's coordinates, for instance :func:`aligned_mean`.
     sites
         The sites table: y, x in px of frame 0, occupancy in 0..1 (NaN: never observed, grey).
-    calibration, title
+    calibration, title, classes
         As in :func:`counts_figure`.
     """
     with drawing.style():
@@ -83,8 +94,10 @@ def occupancy_figure(
         figure, axes = drawing.canvas(image, calibration, title, window)
         y, x = drawing.to_units(sites["y"], sites["x"], calibration)
         colours = palette.map_colours(sites["occupancy"].to_numpy(float), palette.OCCUPANCY_MAP)
-        drawing.discs(axes, y, x, drawing.disc_diameter(y, x), colours)
+        diameter = drawing.class_diameter(sites, (y, x), classes)
+        drawing.class_discs(axes, sites, (y, x), diameter, colours, classes)
         drawing.even_bar(figure, axes, palette.OCCUPANCY_MAP, "occupancy (fraction of frames)")
+        drawing.class_key(figure, classes)
         return figure
 
 
@@ -303,6 +316,7 @@ def write_figures(analysis: Analysis, movie: Movie, out: Path) -> list[Path]:
         calibration,
         title=f"{counted} in frame {frame}{seconds}: {len(here)} columns",
         max_count=int(analysis.columns["count"].max()) if counted == "counts" else None,
+        classes=analysis.classes,
     )
     written += save_figure(figure, out / "counts")
     if len(analysis.sites):
@@ -310,7 +324,13 @@ def write_figures(analysis: Analysis, movie: Movie, out: Path) -> list[Path]:
         drift = analysis.drift[analysis.drift["frame"].isin(observed)]
         background = aligned_mean(movie, drift)
         length = f"{len(analysis.frame)} frames"
-        figure = occupancy_figure(background, analysis.sites, calibration, title=f"occupancy in {length}")
+        figure = occupancy_figure(
+            background,
+            analysis.sites,
+            calibration,
+            title=f"occupancy in {length}",
+            classes=analysis.classes,
+        )
         written += save_figure(figure, out / "occupancy")
         figure = events_figure(
             background, analysis.sites, analysis.events, calibration, title=f"events in {length}"

@@ -5,6 +5,7 @@ package would import matplotlib, which opening a dock must not. The event colour
 colour-blind people tell apart.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,12 @@ EVENT_SYMBOLS: dict[str, str] = {
     "gain": "cross",
     "lose": "x",
 }
+
+# Classes of columns in the model's order (matplotlib's names, then napari's). The first is a disc; the others
+# are smaller, because an oxygen column stands closer to its cerium column than a disc is wide.
+CLASS_MARKERS = ("o", "D", "s", "^", "v")
+CLASS_SYMBOLS = ("disc", "diamond", "square", "triangle_up", "triangle_down")
+OTHER_CLASS_SIZE = 0.68  # of the first one's
 
 UNCOUNTED_COLOUR = "#4FC3F7"  # columns of a model that does not count
 UNOBSERVED_COLOUR = "#9E9E9E"
@@ -107,6 +114,31 @@ def count_colours(max_count: int) -> NDArray[np.float64]:
     if max_count < 1:
         raise ValueError("max_count must be at least 1")
     return map_colours(np.linspace(_COUNT_START, 1.0, max_count), COUNT_MAP)
+
+
+def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each column's class in the order of shapes.
+
+    Parameters
+    ----------
+    labels
+        N names of classes.
+    classes
+        Those of the model, in its order; names that are not among them look like the last shape.
+
+    Returns
+    -------
+    ndarray
+        (N,) indices into CLASS_MARKERS and CLASS_SYMBOLS.
+    """
+    last = len(CLASS_MARKERS) - 1
+    number = {name: min(index, last) for index, name in enumerate(classes)}
+    return np.array([number.get(name, last) for name in labels], dtype=np.int64)
+
+
+def class_sizes(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N,) sizes of the marks of :func:`class_numbers`, in diameters of the first class' disc."""
+    return np.where(numbers == 0, 1.0, OTHER_CLASS_SIZE)
 
 
 def hex_to_rgb(colour: str) -> tuple[float, float, float]:

@@ -146,8 +146,7 @@ def build_sites(
         said[site_id[(columns["origin"] == "added").to_numpy() & (site_id >= 0)]] = True
     centres, frames_seen = centres[order], frames_seen[order]
     site_id = assign(frame, home, centres, settings.radius_nm)
-    votes, _ = _labels(columns["label"], site_id, len(centres))
-    kind = np.array(votes, dtype=object)
+    kind = np.array(site_labels(columns["label"], site_id, len(centres)), dtype=object)
     classes = [str(name) for name in pd.unique(columns["label"])] if len(columns) else ["column"]
     parts = [
         _of_one_class(centres[own], frames_seen[own], said[order][own], len(drift), settings)
@@ -176,7 +175,7 @@ def build_sites(
         beside_label += [name] * int(free.sum())
         first += part.n_lattices
     site_id = assign(frame, home, centres, settings.radius_nm)
-    labels, _ = _labels(columns["label"], site_id, len(centres))
+    labels = site_labels(columns["label"], site_id, len(centres))
     everywhere = np.vstack([centres, *beside])
     table = _table(
         everywhere / pixel,
@@ -308,15 +307,28 @@ def _subset(lattice: Lattice, keep: npt.NDArray[np.bool_]) -> Lattice:
     return Lattice(lattice.origin, lattice.a, lattice.b, number[lattice.member[mine]], lattice.hk[mine])
 
 
-def _labels(label: pd.Series[str], site_id: Ints, n_sites: int) -> tuple[list[str], str]:
-    """Most frequent label of each site's columns, and of all columns."""
+def site_labels(label: pd.Series[str], site_id: Ints, n_sites: int) -> list[str]:
+    """Most frequent label of each site's columns.
+
+    Parameters
+    ----------
+    label, site_id
+        Of N columns; -1 for one that is at no site. Each site has a column.
+    n_sites
+        S.
+
+    Returns
+    -------
+    list of str
+        S labels.
+    """
     if not len(label):
-        return ["column"] * n_sites, "column"
+        return ["column"] * n_sites
     codes, names = pd.factorize(label)
     words = [str(name) for name in names]
     cell = (site_id * len(words) + codes)[site_id >= 0]
     votes = np.bincount(cell, minlength=n_sites * len(words)).reshape(n_sites, len(words))
-    return [words[i] for i in votes.argmax(axis=1).tolist()], words[int(np.bincount(codes).argmax())]
+    return [words[i] for i in votes.argmax(axis=1).tolist()]
 
 
 def _table(

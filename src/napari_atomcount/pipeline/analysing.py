@@ -259,6 +259,7 @@ def describe(
             "name": card.name,
             "sha256": card.sha256,
             "folder": str(card.folder),
+            "classes": card.classes,
             "threshold": card.threshold_at(movie.calibration.pixel_size_nm)
             if settings.detect.threshold is None
             else settings.detect.threshold,

@@ -114,7 +114,11 @@ def _frame(asked: Asked) -> Made:
     top = int(columns["count"].max()) if asked.counts else None
     title = f"frame {frame}: {len(here)} columns"
     image = asked.movie.frame(int(frame))
-    return figures.counts_figure(image, here, asked.calibration, title=title, max_count=top), here
+    classes = asked.analysis.classes
+    picture = figures.counts_figure(
+        image, here, asked.calibration, title=title, max_count=top, classes=classes
+    )
+    return picture, here
 
 
 def _rate(asked: Asked) -> Made:

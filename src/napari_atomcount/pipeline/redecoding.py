@@ -14,7 +14,7 @@ from napari_atomcount.measure import markov
 from napari_atomcount.measure.events import find_events
 from napari_atomcount.measure.occupancy import Occupancy, decode
 from napari_atomcount.measure.peaks import density_peaks, nearest
-from napari_atomcount.measure.sites import assign, positions_in_frames, to_specimen
+from napari_atomcount.measure.sites import SiteSet, assign, positions_in_frames, site_labels, to_specimen
 from napari_atomcount.pipeline.assembling import Followed, coordination, site_figures, site_ids, totals
 from napari_atomcount.pipeline.counting import Counting, counted_states
 from napari_atomcount.pipeline.following import NOT_SAID, known_states, site_reach
@@ -25,7 +25,7 @@ from napari_atomcount.records.replay import CorrectedColumns
 
 Ints = npt.NDArray[np.int64]
 Single = npt.NDArray[np.float32]
-Signature = tuple[int, int, int, str, float, float]
+Signature = tuple[int, int, int, str, str, float, float]
 Rows = TypeVar("Rows", pd.DataFrame, Ints)
 
 
@@ -79,6 +79,12 @@ def redecode(
     touched |= set(np.flatnonzero((known[rows] != followed.known[rows]).any(axis=0)).tolist())
     which = np.array(sorted(touched), dtype=np.int64)
 
+    first = np.searchsorted(part["frame"].to_numpy(), [*changed, np.inf])
+    places_of_rows = np.concatenate(_spliced(followed.place, place, starts, stops, first))
+    if followed.places.by_label:
+        labels = pd.concat(_spliced(old.columns[["label"]], part[["label"]], starts, stops, first))["label"]
+        followed = replace(followed, places=_relabelled(followed.places, labels, places_of_rows, which))
+
     found = _decoded(followed, known, which)
     seen = followed.places.seen.copy()
     seen[place[place >= 0]] = True
@@ -86,9 +92,7 @@ def redecode(
     new = new[seen[new] | (found.state[:, new] > 0).any(axis=0)]
     keep = np.concatenate([followed.keep, new])
     part = part.assign(site_id=site_ids(place, keep, len(seen)))[list(old.columns.columns)]
-    first = np.searchsorted(part["frame"].to_numpy(), [*changed, np.inf])
     columns = pd.concat(_spliced(old.columns, part, starts, stops, first), ignore_index=True)
-    places_of_rows = np.concatenate(_spliced(followed.place, place, starts, stops, first))
     if len(new):  # columns that had none until now may be at one of them
         columns["site_id"] = site_ids(places_of_rows, keep, len(seen))
     followed = replace(
@@ -113,6 +117,18 @@ def _spliced(old: Rows, new: Rows, starts: Ints, stops: Ints, first: Ints) -> li
     for n, after in enumerate([*starts[1:], len(old)][: len(stops)]):
         pieces += [new[first[n] : first[n + 1]], old[stops[n] : after]]
     return [piece for piece in pieces if len(piece)] or [old]
+
+
+def _relabelled(places: SiteSet, label: pd.Series[str], place: Ints, which: Ints) -> SiteSet:
+    """The places, those of `which` with the class of most of their columns."""
+    rows = np.flatnonzero(np.isin(place, which))
+    if not len(rows):
+        return places
+    own, site_id = np.unique(place[rows], return_inverse=True)
+    kinds = places.table["label"].to_numpy(dtype=object, copy=True)
+    kinds[own] = site_labels(label.iloc[rows], site_id, len(own))
+    kind = pd.Series(kinds, index=places.table.index, dtype="str")
+    return replace(places, table=places.table.assign(label=kind))
 
 
 def _wider(counting: Counting | None, n_sites: int) -> Counting | None:
@@ -145,7 +161,7 @@ def _columns_of(corrected: CorrectedColumns, frames: Ints) -> pd.DataFrame:
 
 def _signatures(columns: pd.DataFrame, place: Ints) -> set[Signature]:
     """What decides a site's state in a frame, for each column: compared before and after."""
-    names = ("frame", "count", "origin", "y", "x")
+    names = ("frame", "count", "origin", "label", "y", "x")
     return set(zip(place.tolist(), *(columns[name].tolist() for name in names), strict=True))
 
 
@@ -303,7 +319,7 @@ def _analysis(followed: Followed, columns: pd.DataFrame, mine: Ints) -> Analysis
     new = places.table.iloc[keep[len(keep) - more :]]
     table = pd.concat([old.sites, new], ignore_index=True) if more else old.sites
     table = table.assign(site_id=np.arange(len(keep), dtype=np.int64))
-    changed = table.iloc[mine].assign(mean_count=counted.mean_count)
+    changed = table.iloc[mine].assign(mean_count=counted.mean_count, label=theirs["label"].to_numpy())
     changed = site_figures(changed, found, keep[mine], state[:, mine], fresh, followed.calibration)
     table = _with_rows(table, mine, changed)
     table = table.assign(coordination=coordination(places, table))

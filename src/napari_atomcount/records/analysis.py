@@ -47,6 +47,13 @@ class Analysis:
     summary: dict[str, Any]
     intensity: npt.NDArray[np.float32] | None = None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of columns in the model's order; by name where the summary does not say it."""
+        said = self.summary.get("model", {}).get("classes")
+        found = sorted({*self.columns["label"].unique(), *self.sites["label"].unique()})
+        return tuple(map(str, said or found))
+
     def validate(self) -> Analysis:
         """Check every table, the shapes, and that the tables name the same sites; return the analysis itself.
 

@@ -1,6 +1,7 @@
 """Unit tests of io.figures: what is drawn, in which colours, at which size."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,28 @@ def test_trace_leaves_unobserved_frames_open(hopping: tuple[Analysis, Movie]) ->
     assert figure.axes[1].get_xlabel() == "time (s)"
     with pytest.raises(ValueError, match="no site 999"):
         figures.trace_figure(analysis, 999, movie.calibration)
+
+
+def test_a_trace_of_several_classes_names_its_own_and_shows_the_intensity(
+    hopping: tuple[Analysis, Movie],
+) -> None:
+    analysis, movie = hopping
+    label = np.where(analysis.sites["site_id"] == 1, "O", "Ce")
+    intensity = np.random.default_rng(0).normal(size=analysis.state.shape).astype(np.float32)
+    two = replace(
+        analysis,
+        sites=analysis.sites.assign(label=label),
+        summary={"model": {"classes": ["Ce", "O"]}},
+        intensity=intensity,
+    )
+    figure = figures.trace_figure(two, 1, movie.calibration)
+    assert figure.axes[0].get_title().startswith("O site 1, ")
+    assert len(figure.axes) == 3
+    np.testing.assert_array_equal(figure.axes[2].lines[0].get_ydata(), intensity[:, 1])
+    assert figure.axes[2].get_xlabel() == "time (s)"
+    alone = figures.trace_figure(analysis, 1, movie.calibration)
+    assert alone.axes[0].get_title().startswith("site 1, ")
+    assert len(alone.axes) == 2
 
 
 def test_the_liveliest_site_is_chosen(hopping: tuple[Analysis, Movie]) -> None:

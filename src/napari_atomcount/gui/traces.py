@@ -44,7 +44,7 @@ def site_trace(analysis: Analysis, site_id: int, counts: bool) -> Trace:
         probability = probability[:, : _useful_rows(probability, state)]
     site = analysis.sites[analysis.sites["site_id"] == site_id].iloc[0]
     return Trace(
-        title=_title(site_id, site, counts),
+        title=_title(analysis.site_name(site_id), site, counts),
         frames=np.asarray(analysis.frame, np.int64),
         probability=probability,
         state=state,
@@ -86,8 +86,8 @@ def _distribution(row) -> NDArray[np.float64] | None:
     return None
 
 
-def _title(site_id: int, site: pd.Series, counts: bool) -> str:
-    parts = [f"site {site_id}"]
+def _title(name: str, site: pd.Series, counts: bool) -> str:
+    parts = [name]
     if site["coordination"] >= 0:
         parts.append(f"{int(site['coordination'])} neighbours")
     if np.isfinite(site["occupancy"]):

@@ -154,7 +154,9 @@ def events_figure(
 
 
 def trace_figure(analysis: Analysis, site_id: int, calibration: Calibration) -> Figure:
-    """One site through time: the probability that it is occupied, its state or count, its events.
+    """One site through time: the probability that it is occupied, its state or count, its events, its intensity.
+
+    The intensity is that of models of several classes, which measure it.
 
     Parameters
     ----------
@@ -185,10 +187,12 @@ def trace_figure(analysis: Analysis, site_id: int, calibration: Calibration) -> 
     counts = bool((analysis.columns["count"] > 0).any())
 
     with drawing.style():
-        size = (drawing.WIDTH_MM / drawing.MM_PER_INCH, 56.0 / drawing.MM_PER_INCH)
+        panels = 2 if analysis.intensity is None else 3
+        size = (drawing.WIDTH_MM / drawing.MM_PER_INCH, 28.0 * panels / drawing.MM_PER_INCH)
         figure = Figure(figsize=size, layout="constrained")
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.0, 1.0))
-        for axes in (upper, lower):
+        every = figure.subplots(panels, 1, sharex=True)
+        upper, lower = every[:2]
+        for axes in every:
             axes.spines[["top", "right"]].set_visible(False)
             for t in time[state < 0]:
                 axes.axvspan(t - step / 2, t + step / 2, color=palette.UNOBSERVED_COLOUR, alpha=0.35, lw=0)
@@ -204,17 +208,21 @@ def trace_figure(analysis: Analysis, site_id: int, calibration: Calibration) -> 
         top = max(1.0, float(np.nanmax(state)), float(rows["count"].max()) if len(rows) else 1.0)
         lower.set(ylim=(-0.1 * top, 1.12 * top), ylabel="atoms" if counts else "state")
         lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        lower.set_xlabel("time (s)" if calibration.frame_time_s else "frame")
+        if analysis.intensity is not None:
+            every[2].plot(time, analysis.intensity[:, found[0]], color="black", marker=".", markersize=2)
+            every[2].set_ylabel("I / level − 1")
+        every[-1].set_xlabel("time (s)" if calibration.frame_time_s else "frame")
+        figure.align_ylabels()
         for event in analysis.events[analysis.events["site_id"] == site_id].itertuples():
             colour = palette.EVENT_COLOURS[str(event.kind)]
             # the change lies between this frame and the one before
             at = (float(event.frame) - 0.5) * step  # type: ignore[arg-type]
-            for axes in (upper, lower):
+            for axes in every:
                 axes.axvline(at, color=colour, lw=0.7, zorder=0)
             marker = palette.EVENT_MARKERS[str(event.kind)]
             upper.scatter([at], [1.1], marker=marker, s=10, color=colour, clip_on=False)
         upper.set_title(
-            f"site {site_id}, occupancy {row['occupancy']:.2f}"
+            f"{analysis.site_name(site_id)}, occupancy {row['occupancy']:.2f}"
             f" ({row['occupancy_low']:.2f} to {row['occupancy_high']:.2f}), {int(row['n_events'])} events"
         )
         return figure

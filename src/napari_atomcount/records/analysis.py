@@ -51,8 +51,16 @@ class Analysis:
     def classes(self) -> tuple[str, ...]:
         """Classes of columns in the model's order; by name where the summary does not say it."""
         said = self.summary.get("model", {}).get("classes")
-        found = sorted({*self.columns["label"].unique(), *self.sites["label"].unique()})
-        return tuple(map(str, said or found))
+        if said is None:
+            said = sorted({*self.columns["label"].unique(), *self.sites["label"].unique()})
+        return tuple(map(str, said))
+
+    def site_name(self, site_id: int) -> str:
+        """What a site is called in words: with its class where the model knows several."""
+        if len(self.classes) < 2:
+            return f"site {site_id}"
+        label = self.sites.loc[self.sites["site_id"] == site_id, "label"].iloc[0]
+        return f"{label} site {site_id}"
 
     def validate(self) -> Analysis:
         """Check every table, the shapes, and that the tables name the same sites; return the analysis itself.

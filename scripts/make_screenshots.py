@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -103,10 +104,6 @@ def make(folder: Path, only: str = "") -> None:
     dock.strain.panel.parentWidget().hide()
     shoot_comparison(app, viewer, dock, shoot)
     shoot_prepare(app, viewer, dock, shoot, folder)
-    viewer.layers.clear()
-    for section in (dock.movie, dock.network, dock.reviewing.section):
-        section.set_open(True)
-    shoot_ceria(app, viewer, dock, shoot)
     viewer.close()
 
 
@@ -323,7 +320,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:  # sessions and keys of whoever takes the pictures stay theirs
         os.environ |= {"XDG_DATA_HOME": f"{home}/data", "XDG_CONFIG_HOME": f"{home}/config"}
-        make(folder, sys.argv[2] if len(sys.argv) > 2 else "")
+        only = sys.argv[2] if len(sys.argv) > 2 else ""
+        make(folder, only)
+        if not only:  # in a new window
+            subprocess.run([sys.executable, __file__, str(folder), "ceria"], check=True)
 
 
 if __name__ == "__main__":

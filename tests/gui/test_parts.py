@@ -98,6 +98,11 @@ def test_dashed_rings_are_short_lines_with_a_shadow_below():
     drawn = np.hypot(*lines[light, 1].T).sum() / 2
     assert drawn == pytest.approx(FILLED * 2 * np.pi * 4.0, rel=0.03)
     assert len(dashed_rings(np.zeros((0, 2)), 4.0, 0.5)[0]) == 0
+    own, _ = dashed_rings(centres, np.array([4.0] + [2.0] * (len(centres) - 1)), 0.5)
+    each = DASHES * LINES
+    np.testing.assert_allclose(own[:each], lines[:each])
+    far = np.hypot(*(own[-each:, 0] - centres[-1]).T)
+    np.testing.assert_allclose(far, 2.0)
 
 
 @pytest.mark.parametrize("closed", [True, False])

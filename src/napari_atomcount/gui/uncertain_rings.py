@@ -48,7 +48,7 @@ class UncertainRings(QObject):
         """Draw the rings of the frame that is shown."""
         review, run = self.queue.review, self.queue.model.run
         if review is None or run is None or self.queue.model.movie is None:
-            self._fill(np.zeros((0, 2)))
+            self._fill(np.zeros((0, 2)), np.zeros(0))
             return
         if self._made_for is not run and self.layers.get(COLUMNS) is not None:
             self._make()
@@ -56,7 +56,16 @@ class UncertainRings(QObject):
         places = review.queue.iloc[: review.deciding]
         frame = self.layers.frame
         here = (places["first"] <= frame) & (places["last"] >= frame) & (places["risk"] >= LEAST_RISK)
-        self._fill(self._where(places[here].iloc[:MOST_RINGS], frame))
+        shown = places[here].iloc[:MOST_RINGS]
+        self._fill(self._where(shown, frame), self._sizes(shown))
+
+    def _sizes(self, places) -> NDArray[np.float64]:
+        """Of the places' columns, (N,) in diameters of a disc: those of some classes are smaller."""
+        model = self.queue.model
+        if model.analysis is None or model.run is None or len(model.run.card.classes) < 2:
+            return np.ones(len(places))
+        label = model.analysis.sites.set_index("site_id")["label"].reindex(places["site_id"])
+        return points.sizes_of(label, model.run.card.classes)
 
     def _where(self, places, frame: int) -> NDArray[np.float64]:
         """Where places are in a frame, (N, 2) px: their column's place where they have one."""
@@ -95,12 +104,12 @@ class UncertainRings(QObject):
                 visible=self.layers.overlay == COLUMNS,
             )
 
-    def _fill(self, centres: NDArray[np.float64]) -> None:
+    def _fill(self, centres: NDArray[np.float64], sizes: NDArray[np.float64]) -> None:
         layer: Any = self.layers.get(UNCERTAIN)
         if layer is None or (len(layer.data) == 0 and len(centres) == 0):
             return
         size = points.DISC_NM * self._per_nm()
-        lines, light = dashed_rings(centres, RADIUS * size, WIDTH * size)
+        lines, light = dashed_rings(centres, RADIUS * size * sizes, WIDTH * size)
         layer.data = lines
         if len(lines):
             layer.edge_color = np.where(light[:, None], LIGHT, SHADOW)
@@ -109,7 +118,7 @@ class UncertainRings(QObject):
 
 
 def dashed_rings(
-    centres: NDArray[np.float64], radius: float, width: float
+    centres: NDArray[np.float64], radius: float | NDArray[np.float64], width: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Lines of dashed rings, each with a shadow just outside.
 
@@ -117,8 +126,10 @@ def dashed_rings(
     ----------
     centres
         (N, 2) y, x px.
-    radius, width
-        Of the ring and of its line, px.
+    radius
+        Of the rings, one for all or (N,), px.
+    width
+        Of their line, px.
 
     Returns
     -------
@@ -130,12 +141,12 @@ def dashed_rings(
     step = 2 * np.pi / DASHES
     starts = np.arange(DASHES)[:, None] * step + np.arange(LINES) * FILLED * step / LINES
     stops = starts + FILLED * step / LINES
+    start = np.column_stack([np.sin(starts.ravel()), np.cos(starts.ravel())])
+    way = np.column_stack([np.sin(stops.ravel()), np.cos(stops.ravel())]) - start
     rings = []
-    for r in (radius + 0.75 * width, radius):
-        start = r * np.column_stack([np.sin(starts.ravel()), np.cos(starts.ravel())])
-        stop = r * np.column_stack([np.sin(stops.ravel()), np.cos(stops.ravel())])
-        begin = (centres[:, None] + start).reshape(-1, 2)
-        way = np.broadcast_to(stop - start, (len(centres), *start.shape)).reshape(-1, 2)
-        rings.append(np.stack([begin, way], axis=1))
+    for wider in (0.75 * width, 0.0):
+        r = np.broadcast_to(radius + wider, len(centres))[:, None, None]
+        begin = (centres[:, None] + r * start).reshape(-1, 2)
+        rings.append(np.stack([begin, (r * way).reshape(-1, 2)], axis=1))
     number = len(rings[0])
     return np.concatenate(rings), np.arange(2 * number) >= number

@@ -154,9 +154,9 @@ def events_figure(
 
 
 def trace_figure(analysis: Analysis, site_id: int, calibration: Calibration) -> Figure:
-    """One site through time: the probability that it is occupied, its state or count, its events, its intensity.
+    """One site through time: the probability that it is occupied, its state or count, its events.
 
-    The intensity is that of models of several classes, which measure it.
+    Its intensity too, where the model knows several classes of columns.
 
     Parameters
     ----------

@@ -77,8 +77,8 @@ class TrainingRecipe(Recipe):
         gt=0,
         description="a column is the highest point of the map up to this distance along each axis",
     )
-    symmetries: Literal[1, 2, 4, 8] = Field(
-        1, description="symmetries of an image over which the trained model averages its answers"
+    symmetries: Literal[1, 2, 4, 8] | None = Field(
+        1, description="of an image, over which the trained model averages; null: as its size leaves time for"
     )
     domain: Domain | None = Field(
         None, description="where the trained model may be used; needed for its card"

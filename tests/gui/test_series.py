@@ -93,7 +93,7 @@ def test_a_series_model_runs_series(desk, movie, model_card, monkeypatch):
     assert model.settings.detect.defocus_nm == ()
 
 
-def test_averaging_over_symmetries_is_one_click(desk, movie, monkeypatch):
+def test_averaging_over_symmetries_is_one_choice(desk, movie, monkeypatch):
     asked = []
     model = desk.dock.model
     plain = model.load_detector
@@ -115,11 +115,21 @@ def test_averaging_over_symmetries_is_one_click(desk, movie, monkeypatch):
     desk.click("run_frame")
     desk.wait_idle()
     assert asked == [None]
-    desk.click("careful")
+    averaging = desk.widget("careful", QComboBox)
+
+    def choose(number):
+        averaging.setCurrentIndex(averaging.findData(number))
+        averaging.activated.emit(averaging.currentIndex())
+
+    choose(8)
     assert model.settings.detect.symmetries == 8
     assert "run again" in desk.widget("run_result").text()
     desk.click("run_frame")
     desk.wait_idle()
     assert asked == [None, 8]
-    desk.click("careful")
+    choose(None)
     assert model.settings.detect.symmetries is None
+    assert [averaging.itemData(i) for i in range(averaging.count())] == [None, 8]
+    as_it_fits = model.card.model_copy(update={"name": "fits", "symmetries": None, "sha256": "f" * 64})
+    desk.dock.network.show_card(as_it_fits)
+    assert [averaging.itemData(i) for i in range(averaging.count())] == [None, 1, 8]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_atomcount.networks.symmetries import CHOICES, averaged, turned, turned_back
+from napari_atomcount.networks.symmetries import CHOICES, as_many_as_fit, averaged, turned, turned_back
 
 
 def heads_of(images):
@@ -59,6 +59,9 @@ def test_a_detector_averages_as_its_card_or_its_caller_says():
         return answer(images)
 
     detector.answer = counted
+    detector.detect(frame, (0.02, 0.02))  # a small frame: its card leaves it to the size
+    assert len(asked) == 8
+    asked.clear()
     one = detector.detect(frame, (0.02, 0.02), symmetries=1)
     assert len(asked) == 1
     eight = detector.detect(frame, (0.02, 0.02), symmetries=8)
@@ -67,3 +70,8 @@ def test_a_detector_averages_as_its_card_or_its_caller_says():
     mirrored = detector.detect(frame[:, ::-1].copy(), (0.02, 0.02), symmetries=8)
     inner = (slice(8, -8), slice(8, -8))
     np.testing.assert_allclose(mirrored.column[:, ::-1][inner], eight.column[inner], atol=0.3)
+
+
+def test_no_frame_takes_longer_than_one_of_1024_px():
+    numbers = [as_many_as_fit(side**2) for side in (64, 320, 362, 363, 512, 513, 724, 725, 1024, 4096)]
+    assert numbers == [8, 8, 8, 4, 4, 2, 2, 1, 1, 1]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -74,10 +73,13 @@ class NetworkSection(Section):
         self.words = hint("", "model_words")
         self.series = SeriesRow()
         self.level = LevelRow()
-        self.careful = QCheckBox(f"Average over {MOST_SYMMETRIES} mirror images and turns")
+        self.careful = QComboBox()
         self.careful.setObjectName("atomcount_careful")
-        self.careful.setToolTip(f"Counts get better, and a run takes {MOST_SYMMETRIES} times longer.")
-        self.careful.toggled.connect(lambda on: self.symmetries_chosen.emit(MOST_SYMMETRIES if on else None))
+        self.careful.setToolTip(
+            "The network looks at mirror images and turns of each image, too, and its answers are averaged: "
+            f"counts get better. All {MOST_SYMMETRIES} of them take {MOST_SYMMETRIES} times longer than one."
+        )
+        self.careful.activated.connect(lambda i: self.symmetries_chosen.emit(self.careful.itemData(i)))
         self.card_text = QLabel()
         self.card_text.setObjectName("atomcount_card_text")
         self.card_text.setWordWrap(True)
@@ -151,13 +153,25 @@ class NetworkSection(Section):
         self.card_button.setEnabled(card is not None)
         self.words.setText("" if card is None else short_text(card))
         self.words.setVisible(card is not None)
-        self.careful.setVisible(card is not None and card.symmetries < MOST_SYMMETRIES)
+        self._show_symmetries(card)
         self.card_text.setText("" if card is None else full_text(card))
+
+    def _show_symmetries(self, card: ModelCard | None) -> None:
+        """What may be chosen beside what the card says; the choice that there was stays."""
+        self.careful.setVisible(card is not None and card.symmetries != MOST_SYMMETRIES)
+        chosen = self.careful.currentData()
+        self.careful.clear()
+        if card is not None and card.symmetries is None:
+            self.careful.addItem("mirror images: as many as the frame's size leaves time for", None)
+            self.careful.addItem("mirror images: none, fastest", 1)
+        else:
+            self.careful.addItem("mirror images: none", None)
+        self.careful.addItem(f"mirror images: all {MOST_SYMMETRIES}, best counts", MOST_SYMMETRIES)
+        self.careful.setCurrentIndex(max(0, self.careful.findData(chosen)))
 
     def show_settings(self, detect: DetectSettings) -> None:
         """Show how the model is to be run."""
-        with QSignalBlocker(self.careful):
-            self.careful.setChecked(detect.symmetries == MOST_SYMMETRIES)
+        self.careful.setCurrentIndex(max(0, self.careful.findData(detect.symmetries)))
         self.series.show_defocus(detect.defocus_nm)
         self.level.show_level(detect.beam_level)
 

@@ -110,7 +110,9 @@ class ModelCard(BaseModel):
     counts: bool
     max_count: int = Field(ge=0, le=200)
     focal_series: bool = False
-    symmetries: Literal[1, 2, 4, 8] = Field(1, description="of an image, over which answers are averaged")
+    symmetries: Literal[1, 2, 4, 8] | None = Field(
+        1, description="of an image, over which answers are averaged; null: as many as its size has time for"
+    )
     network: dict[str, Any]
     pixel_size_nm: float = Field(gt=0, le=1, description="pixel size of the images that the network sees")
     normalisation: str

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.normalise import NORMALISATION, normalise
 from napari_atomcount.networks.running import Runner
-from napari_atomcount.networks.symmetries import averaged
+from napari_atomcount.networks.symmetries import as_many_as_fit, averaged
 from napari_atomcount.networks.unet import UNet, UNetConfig
 from napari_atomcount.records.errors import InputError, ModelError
 from napari_atomcount.records.maps import ProbabilityMaps
@@ -216,7 +216,8 @@ class Detector:
                 [to_contrast(one[None], network_nm * 10, keep[None], beam_level) for one in small]
             )
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
-            output = self._tiled(F.pad(contrast, pad), symmetries or self.card.symmetries)
+            number = symmetries or self.card.symmetries or as_many_as_fit(shape[0] * shape[1])
+            output = self._tiled(F.pad(contrast, pad), number)
             output = output[:, : map_shape[0], : map_shape[1]]
             observed = -F.max_pool2d(-F.pad(keep, pad)[None], factor)[0].numpy() > 0.5
             observed = _filled(observed, map_shape)

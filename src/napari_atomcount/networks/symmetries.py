@@ -13,6 +13,19 @@ from torch import Tensor
 
 #: Numbers of symmetries that one can average over, and which: bits mirror x, mirror y, swap y and x.
 CHOICES = {1: (0,), 2: (0, 3), 4: (0, 1, 2, 3), 8: tuple(range(8))}
+#: A frame of so many pixels is read once; a smaller one as often as takes no longer.
+ROOM_PX = 1024**2
+
+
+def as_many_as_fit(pixels: int) -> int:
+    """Symmetries that a frame is averaged over in the time that one of 1024² px takes to be read once.
+
+    Parameters
+    ----------
+    pixels : int
+        Of the frame, at the network's pixel size.
+    """
+    return max(number for number in CHOICES if number == 1 or number * pixels <= ROOM_PX)
 
 
 def turned(images: Tensor, which: int) -> Tensor:

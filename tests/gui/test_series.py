@@ -133,3 +133,5 @@ def test_averaging_over_symmetries_is_one_choice(desk, movie, monkeypatch):
     as_it_fits = model.card.model_copy(update={"name": "fits", "symmetries": None, "sha256": "f" * 64})
     desk.dock.network.show_card(as_it_fits)
     assert [averaging.itemData(i) for i in range(averaging.count())] == [None, 1, 8]
+    desk.dock.network.show_settings(model.settings.detect.model_copy(update={"symmetries": 4}))
+    assert averaging.currentText() == "mirror images: 4"

@@ -171,7 +171,10 @@ class NetworkSection(Section):
 
     def show_settings(self, detect: DetectSettings) -> None:
         """Show how the model is to be run."""
-        self.careful.setCurrentIndex(max(0, self.careful.findData(detect.symmetries)))
+        asked = detect.symmetries
+        if asked is not None and asked > 1 and self.careful.findData(asked) < 0:  # by the command line
+            self.careful.addItem(f"mirror images: {asked}", asked)
+        self.careful.setCurrentIndex(max(0, self.careful.findData(asked)))
         self.series.show_defocus(detect.defocus_nm)
         self.level.show_level(detect.beam_level)
 

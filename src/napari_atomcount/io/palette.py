@@ -5,12 +5,15 @@ package would import matplotlib, which opening a dock must not. The event colour
 colour-blind people tell apart.
 """
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 COUNT_MAP = "batlow"
@@ -116,7 +119,7 @@ def count_colours(max_count: int) -> NDArray[np.float64]:
     return map_colours(np.linspace(_COUNT_START, 1.0, max_count), COUNT_MAP)
 
 
-def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> NDArray[np.int64]:
+def class_numbers(labels: Sequence[str] | pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
     """Place of each column's class in the order of shapes.
 
     Parameters
@@ -133,7 +136,8 @@ def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> NDArray[np.i
     """
     last = len(CLASS_MARKERS) - 1
     number = {name: min(index, last) for index, name in enumerate(classes)}
-    return np.array([number.get(name, last) for name in labels], dtype=np.int64)
+    codes, names = pd.factorize(np.asarray(labels, dtype=object), use_na_sentinel=False)
+    return np.array([number.get(name, last) for name in names], dtype=np.int64)[codes]
 
 
 def class_sizes(numbers: NDArray[np.int64]) -> NDArray[np.float64]:

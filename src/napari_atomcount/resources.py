@@ -47,3 +47,8 @@ def sample_vacancies() -> Path:
 def sample_series() -> Path:
     """Path of the bundled focal series of three images (TIFF, calibrated); its truth lies beside it."""
     return bundled(f"sample_data/{FOCAL_NAME}.tif")
+
+
+def samples() -> tuple[Path, ...]:
+    """Paths of all bundled movies."""
+    return sample_movie(), sample_vacancies(), sample_series()

@@ -15,8 +15,11 @@ import pandas as pd
 import pytest
 from qtpy.QtWidgets import QLabel
 
+from napari_atomcount.gui import session_places
+from napari_atomcount.io.readers import open_movie
 from napari_atomcount.io.session import Session
 from napari_atomcount.records import corrections
+from napari_atomcount.resources import samples
 
 BETWEEN = (50.5, 50.5)
 
@@ -348,3 +351,13 @@ def test_a_folder_of_movies_from_the_dock(desk, movie, tmp_path, monkeypatch):
     with Session.open(many / "a.atomcount") as session:
         assert len(session.runs) == 2
     assert edits_of(desk) == ["add"]
+
+
+def test_sessions_of_samples_lie_in_the_users_own_folder(tmp_path, monkeypatch):
+    """The program's own files may be anybody's, and are replaced with it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for sample in samples():
+        assert session_places.new_place(open_movie(sample)).folder.parent == session_places.user_folder()
+    own = tmp_path / samples()[0].name
+    shutil.copy(samples()[0], own)
+    assert session_places.new_place(open_movie(own)).folder.parent == tmp_path

@@ -19,7 +19,7 @@ from napari_atomcount.io.session_files import (
     read_record,
 )
 from napari_atomcount.records.movie import Movie
-from napari_atomcount.resources import sample_movie
+from napari_atomcount.resources import samples
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _parent(movie: Movie) -> tuple[Path, str]:
     if movie.path is None:
         return user_folder(), ""
     beside = default_folder(movie).parent
-    if Path(movie.path).resolve() == sample_movie().resolve():
+    if Path(movie.path).resolve() in {sample.resolve() for sample in samples()}:
         return user_folder(), ""
     if not os.access(beside, os.W_OK):
         return user_folder(), f"{beside} cannot be written: the session is kept in {user_folder()}."

@@ -32,7 +32,7 @@ def scene():
 
 @pytest.fixture
 def two(desk, scene, monkeypatch):
-    """The desk in Correct mode after a run of a model that knows Ce and O."""
+    """The desk after a run of a model that knows Ce and O."""
     model, detectors = desk.dock.model, {d.card.name: d for d in (TwoClasses(), OneClass())}
     monkeypatch.setattr(model, "list_cards", lambda: [d.card for d in detectors.values()])
     monkeypatch.setattr(model, "load_detector", lambda card, _settings: detectors[card.name])

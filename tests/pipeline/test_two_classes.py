@@ -1,5 +1,7 @@
 """Two classes of columns from the frames to the tables: vacancies of oxygen are followed, cerium stays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,16 @@ def test_the_summary_tells_the_classes_apart(analysis):
     assert both["O"]["mean_occupancy"] < 1
     assert {row["label"] for row in analysis.summary["hop_rates_per_frame"]} == {"Ce", "O"}
     assert max(row["coordination"] for row in analysis.summary["hop_rates_per_frame"]) <= 6
+
+
+def test_the_summary_says_how_often_a_frame_was_read(scene, analysis):
+    assert analysis.summary["model"]["symmetries"] == 1
+    card, movie = TwoClasses().card, scene.movie()
+    for of_card, asked, number in ((None, None, 8), (None, 2, 2), (4, None, 4), (4, 1, 1)):
+        settings = AnalysisSettings(detect={"symmetries": asked})
+        bare = replace(analysis, summary={})
+        chosen = card.model_copy(update={"symmetries": of_card})
+        assert pipeline.describe(bare, movie, chosen, settings).summary["model"]["symmetries"] == number
 
 
 def test_the_tables_on_disk(analysis, tmp_path):

@@ -77,7 +77,7 @@ class NetworkSection(Section):
         self.careful.setObjectName("atomcount_careful")
         self.careful.setToolTip(
             "The network looks at mirror images and turns of each image, too, and its answers are averaged: "
-            f"counts get better. All {MOST_SYMMETRIES} of them take {MOST_SYMMETRIES} times longer than one."
+            f"counts get better. All {MOST_SYMMETRIES} take up to {MOST_SYMMETRIES} times longer than one."
         )
         self.careful.activated.connect(lambda i: self.symmetries_chosen.emit(self.careful.itemData(i)))
         self.card_text = QLabel()
@@ -157,9 +157,8 @@ class NetworkSection(Section):
         self.card_text.setText("" if card is None else full_text(card))
 
     def _show_symmetries(self, card: ModelCard | None) -> None:
-        """What may be chosen beside what the card says; the choice that there was stays."""
+        """What may be chosen beside what the card says; `show_settings` shows what is."""
         self.careful.setVisible(card is not None and card.symmetries != MOST_SYMMETRIES)
-        chosen = self.careful.currentData()
         self.careful.clear()
         if card is not None and card.symmetries is None:
             self.careful.addItem("mirror images: as many as the frame's size leaves time for", None)
@@ -167,7 +166,6 @@ class NetworkSection(Section):
         else:
             self.careful.addItem("mirror images: none", None)
         self.careful.addItem(f"mirror images: all {MOST_SYMMETRIES}, best counts", MOST_SYMMETRIES)
-        self.careful.setCurrentIndex(max(0, self.careful.findData(chosen)))
 
     def show_settings(self, detect: DetectSettings) -> None:
         """Show how the model is to be run."""

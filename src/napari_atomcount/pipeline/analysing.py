@@ -237,12 +237,15 @@ def describe(
     Analysis
         The same one.
     """
+    from napari_atomcount.networks.symmetries import as_many_as_fit  # brings torch
+
     said = list(analysis.summary.get("warnings", [])) + left_over(movie, settings, card.images)
     if not complete:
         said.insert(0, "the analysis was stopped: only the finished frames are in it")
     domain = domain_words(movie, card, settings)
     pixel_size = movie.calibration.require_pixel_size()
     expected = expect(card, movie.calibration.dose_e_per_A2, math.sqrt(pixel_size[0] * pixel_size[1]))
+    seen = [round(n * p / card.pixel_size_nm) for n, p in zip(movie.shape[1:], pixel_size, strict=True)]
     analysis.summary.update(
         versions=versions(),
         command=command,
@@ -260,6 +263,7 @@ def describe(
             "sha256": card.sha256,
             "folder": str(card.folder),
             "classes": card.classes,
+            "symmetries": settings.detect.symmetries or card.symmetries or as_many_as_fit(math.prod(seen)),
             "threshold": card.threshold_at(movie.calibration.pixel_size_nm)
             if settings.detect.threshold is None
             else settings.detect.threshold,

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from napari_atomcount.model_building import build_model
@@ -73,9 +74,23 @@ def test_the_learning_rate_falls_to_zero_at_pauses_and_at_the_end():
     for seen in (0, 400, 799):
         assert learning_rate(paused, seen) == learning_rate(short, seen)
     for seen in (800, 1000, 1999, 2000):
-        assert learning_rate(paused, seen) == learning_rate(plain, seen)
+        assert learning_rate(paused, seen) == pytest.approx(learning_rate(plain, seen))
     assert learning_rate(paused, 799) < 1e-2 * 1e-3
     assert learning_rate(paused, 2000) < 1e-2 * 1e-3
+    higher = paused.model_copy(update={"pauses": (800, 1500), "restarts": (0.5, 0.3)})
+    assert learning_rate(higher, 800) == pytest.approx(0.5e-2, rel=1e-2)
+    assert learning_rate(higher, 1500) == pytest.approx(0.3e-2, rel=1e-2)
+    assert learning_rate(higher, 1499) < 1e-2 * 1e-3
+
+
+def test_a_training_may_begin_with_envelopes_alone(recipe):
+    settings = recipe.training.model_copy(update={"envelopes_until": 100})
+    mixed = recipe.model_copy(update={"focal_mean": 0.5, "training": settings})
+    rng = np.random.default_rng(0)
+    assert "focal_mean" not in mixed.at(92).draw_optics(rng, 8)
+    drawn = mixed.at(100).draw_optics(rng, 400)["focal_mean"]
+    assert set(drawn) == {0.0, 1.0}
+    assert 0.4 < drawn.mean() < 0.6
 
 
 def test_training_stops_resumes_and_makes_a_model(recipe, tmp_path):

@@ -157,7 +157,8 @@ def compare(
 def fit_calibration(peaks: Peaks, counted: Peaks) -> tuple[Calibration, float]:
     """Fit the probabilities of a network to held-out truth, for each class where there are several.
 
-    The columns of a particle are counted together where that makes the true counts more probable.
+    The columns of a particle are counted together where that makes the true counts more probable, of usual
+    images and of all that the recipe draws: neither is served at the other's expense.
 
     Parameters
     ----------
@@ -262,10 +263,10 @@ def fit_one(peaks: Peaks, counted: Peaks) -> tuple[Calibration, NDArray[np.float
     score = np.clip(monotone, 1e-4, 1 - 1e-4)
     temperature, spread = fit_temperature(counted), 0.0
     if counted.log_p.size:
-        alone = surprise(peaks, temperature) + surprise(counted, temperature)
         wide, usual = peaks.jointly(), counted.jointly()
         other = fit_temperature(usual)
-        if surprise(wide, other) + surprise(usual, other) < alone:
+        pairs = ((peaks, wide), (counted, usual))
+        if all(surprise(joint, other) < surprise(alone, temperature) for alone, joint in pairs):
             temperature, spread = other, TOGETHER.scale_spread
     z = peaks.z[np.isfinite(peaks.z)]
     factor = float(np.sqrt(np.median(z**2) / 0.6931)) if len(z) else 1.0  # mean of two squares: median 0.693

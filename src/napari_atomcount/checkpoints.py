@@ -59,6 +59,10 @@ def checkpoint(
     save_atomically(tensors, out / "checkpoint.safetensors", {"state": json.dumps(kept)})
 
 
+#: Parts of a recipe that its validation images do not depend on.
+UNSEEN = {"training", "symmetries", "domain", "usual"}
+
+
 def restore(
     out: Path, net: UNet, average: Averaged, optimiser: Optimiser, recipe: TrainingRecipe
 ) -> tuple[int, list[float]]:
@@ -78,7 +82,12 @@ def restore(
         value.copy_(tensors[f"average.{name}"])
     average.steps = kept["steps"]
     optimiser.restore({k[10:]: v for k, v in tensors.items() if k.startswith("optimiser.")})
-    return int(kept["seen"]), list(kept.get("lowest", []))
+    # losses on other images are no measure for these
+    alike = all(
+        kept["recipe"].get(name) == now
+        for name, now in recipe.model_dump(mode="json", exclude=UNSEEN).items()
+    )
+    return int(kept["seen"]), list(kept.get("lowest", [])) if alike else []
 
 
 def save_atomically(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -6,7 +6,9 @@ JSONL log, the last checkpoint and the weights to use, so that a killed training
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import queue
 import threading
 import time
@@ -37,10 +39,14 @@ VALIDATION_FIRST = 1_000_000
 
 def learning_rate(t: TrainingSettings, seen: int) -> float:
     """Linear warm-up, then a half cosine to zero, at a pause and at the end."""
-    share = min(1.0, seen / t.horizon(seen))
-    if share < t.warmup:
-        return t.learning_rate * (0.05 + 0.95 * share / t.warmup)
-    return t.learning_rate * 0.5 * (1 + float(np.cos(np.pi * (share - t.warmup) / (1 - t.warmup)))) + 1e-6
+    begin, rate = t.restart(seen)
+    share = min(1.0, (seen - begin) / (t.horizon(seen) - begin)) if begin < t.horizon(seen) else 1.0
+    if begin == 0:
+        if share < t.warmup:
+            return t.learning_rate * (0.05 + 0.95 * share / t.warmup)
+        share = (share - t.warmup) / (1 - t.warmup)
+    phase = math.acos(2 * rate - 1)  # a restart takes the cosine up where it has that rate
+    return t.learning_rate * 0.5 * (1 + math.cos(phase + (math.pi - phase) * share)) + 1e-6
 
 
 def prefetched(make: Callable[[], Batch], depth: int = 3) -> Generator[Batch, None, None]:
@@ -249,7 +255,8 @@ def train(
 
     bank, held_out = prepare(recipe, cache, tell)
     rng = recipe.stream(10, seen)  # a resumed training draws other images, the same ones at each repetition
-    batches = prefetched(lambda: make_batch(recipe, bank, rng, t.batch))
+    numbers = itertools.count(seen, t.batch)
+    batches = prefetched(lambda: make_batch(recipe.at(next(numbers)), bank, rng, t.batch))
     running: dict[str, float] = {}
     shadow = on_device(UNet(recipe.network), where)
     begin, begun = time.monotonic(), seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,6 +22,12 @@ class TrainingSettings(BaseModel):
     )
     pauses: tuple[int, ...] = Field(
         (), description="images at which it falls to zero before; it then rises to where it would be without"
+    )
+    restarts: tuple[float, ...] = Field(
+        (), description="or to these shares of itself, after each of the pauses"
+    )
+    envelopes_until: int = Field(
+        0, ge=0, description="images before which none is a mean over focus, whatever the recipe's share"
     )
     batch: int = Field(16, ge=1)
     crop: int = Field(224, ge=32, description="side of the training images, px")
@@ -66,6 +73,15 @@ class TrainingSettings(BaseModel):
         """Images at which the learning rate falls to zero next."""
         return min((pause for pause in self.pauses if pause > seen), default=self.images)
 
+    def restart(self, seen: int) -> tuple[int, float]:
+        """The last pause, 0 where there was none, and the share of the learning rate that it rose to."""
+        past = [pause for pause in sorted(self.pauses) if pause <= seen]
+        if not past:
+            return 0, 1.0
+        if len(past) <= len(self.restarts):
+            return past[-1], self.restarts[len(past) - 1]
+        return past[-1], 0.5 * (1 + math.cos(math.pi * past[-1] / self.horizon(seen)))
+
 
 class TrainingRecipe(Recipe):
     """A recipe of images with the network that learns from them."""
@@ -93,6 +109,12 @@ class TrainingRecipe(Recipe):
         if not self.usual:
             return self
         return TrainingRecipe.model_validate(self.model_dump(mode="json") | self.usual | {"usual": {}})
+
+    def at(self, seen: int) -> TrainingRecipe:
+        """The recipe of the images that come after so many."""
+        if seen >= self.training.envelopes_until:
+            return self
+        return self.model_copy(update={"focal_mean": 0.0})
 
     @model_validator(mode="after")
     def _network_fits_images(self) -> Self:

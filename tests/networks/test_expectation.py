@@ -74,5 +74,9 @@ def test_words_for_the_dock_and_the_terminal(card):
     assert text in lines
     assert any(line.startswith("domain: voltage 295 to 305 kV") for line in lines)
     assert any("nothing near" in line for line in card_lines(card, 1e9))
+    assert not any("partial coherence" in line for line in lines)  # its recipe is not known
+    for share, words in ((0.0, "counted too low"), (0.5, "as in a microscope")):
+        known = card.model_copy(update={"recipe": {"focal_mean": share}})
+        assert any("partial coherence" in line and words in line for line in card_lines(known))
     # without a dose, doses inside the domain stand for it
     assert sum(line.startswith("expect here") for line in card_lines(card)) == 3

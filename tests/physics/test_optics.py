@@ -42,6 +42,32 @@ def test_images_agree_with_abtem(wave, ours, theirs):
     assert np.abs(image - reference).max() < 1e-3 * reference.std()
 
 
+def test_a_mean_over_focus_agrees_with_abtem(wave):
+    """A focal spread Δ is a standard deviation of Δ / √2; abTEM averages images over such a distribution."""
+    ours = {"defocus_nm": 8.0, "cs_um": -10.0, "focal_spread_nm": 2.9, "focal_mean": 1.0}
+    extent = (CELL, CELL)
+    image = optics.ideal_image(torch.from_numpy(wave)[None, None], extent, 300.0, ours, wave.shape, foci=400)
+    focus = abtem.distributions.gaussian(29 / 2**0.5, num_samples=81, sampling_limit=4, center=80.0)
+    waves = abtem.Waves(wave.T.copy(), energy=300e3, extent=extent)
+    images = waves.apply_ctf(abtem.CTF(energy=300e3, C10=focus, C30=-1e5)).intensity()
+    weights = focus.weights / focus.weights.sum()
+    reference = np.tensordot(weights, images.array, 1).T
+    assert np.abs(image[0].numpy() - reference).max() < 0.02 * reference.std()
+
+
+def test_a_mean_over_focus_keeps_the_electrons_that_an_envelope_loses(wave):
+    batch = torch.from_numpy(wave).expand(2, 1, 200, 200)
+    spread = {"defocus_nm": 8.0, "focal_spread_nm": 3.0, "vibration_nm": 0.05, "focal_mean": [0.0, 1.0]}
+    envelope, mean = optics.ideal_image(batch, (CELL, CELL), 300.0, spread, (200, 200))
+    there = float(np.mean(np.abs(wave) ** 2))
+    assert float(mean.mean()) == pytest.approx(there, abs=1e-4)
+    assert float(envelope.mean()) < there - 0.001
+    # what single reflections bring is damped alike
+    weak = torch.from_numpy(1 + 1e-3 * (wave - 1)).expand(2, 1, 200, 200)
+    envelope, mean = optics.ideal_image(weak, (CELL, CELL), 300.0, spread, (200, 200), foci=400)
+    assert torch.allclose(envelope, mean, atol=2e-2 * float(mean.std()))
+
+
 def test_negative_cs_imaging_gives_bright_columns(wave):
     """Cs -10 µm with overfocus 8 nm: atoms are white; the opposite of both makes them black."""
     extent = (CELL, CELL)

@@ -36,7 +36,14 @@ from napari_atomcount.benchmark.kept import (
     save_table,
 )
 from napari_atomcount.benchmark.peers import every_setting, tuned
-from napari_atomcount.benchmark.scenes import CAMERA_WIDE, Picture, cache_folder, fixed
+from napari_atomcount.benchmark.scenes import (
+    CAMERA_WIDE,
+    FOCAL_MEAN,
+    MEANT,
+    Picture,
+    cache_folder,
+    fixed,
+)
 from napari_atomcount.benchmark.scoring import Scored, column_figures, pooled, score_image
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import ModelCard
@@ -111,6 +118,15 @@ def conditions() -> list[CeriaCondition]:
             at=t,
         )
         for t in (0.0, 3.0)
+    ]
+    rows += [
+        CeriaCondition(
+            name=f"ceo2-{name_of(d)}-mean",
+            title=f"{name_of(d)} e/Å², {MEANT}",
+            optics=OPTICS | FOCAL_MEAN,
+            dose_e_per_A2=fixed(d),
+        )
+        for d in (100.0, 900.0, 1e4)
     ]
     rows.append(
         CeriaCondition(

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from napari_atomcount.benchmark.scenes import CAMERA_A, MULTISLICE, STREAM, Picture, fixed
+from napari_atomcount.benchmark.scenes import CAMERA_A, FOCI, MULTISLICE, STREAM, Picture, fixed
 from napari_atomcount.physics import optics
 from napari_atomcount.physics.multislice import exit_wave
 from napari_atomcount.physics.recipe import Uniform
@@ -144,7 +144,7 @@ def picture(condition: CeriaCondition, seed: int, index: int, cache: Path | None
     camera = {name: float(u.draw(rng, 1)[0]) for name, u in condition.camera.items()}
     camera["dose_e_per_A2"] = float(condition.dose_e_per_A2.draw(rng, 1)[0])
     waves = torch.from_numpy(base.waves)[None]
-    ideal = optics.ideal_image(waves, (size, size), MULTISLICE.kv, microscope, (n, n))
+    ideal = optics.ideal_image(waves, (size, size), MULTISLICE.kv, microscope, (n, n), FOCI)
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     frame = optics.detected_image(ideal, (size, size), camera, noise)[0].numpy()
     truth, gaps = (t.assign(y=t.y_A / pixel_A, x=t.x_A / pixel_A) for t in (base.columns, base.missing))

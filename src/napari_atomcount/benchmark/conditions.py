@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from napari_atomcount.benchmark.scenes import (
     CAMERA_WIDE,
+    FOCAL_MEAN,
+    MEANT,
     OPTICS_A,
     OPTICS_WIDE,
     Condition,
@@ -55,6 +57,15 @@ def table_conditions() -> list[Condition]:
             share=3.0,
         )
     )
+    rows.append(
+        rows[-1].model_copy(
+            update={
+                "name": "wide-mean",
+                "title": f"wide, {MEANT}",
+                "optics": OPTICS_WIDE | FOCAL_MEAN,
+            }
+        )
+    )
     rows += [
         Condition(
             name="A-1000-gaps",
@@ -74,6 +85,15 @@ def table_conditions() -> list[Condition]:
             title="A, 1000 e/Å², beside a crystalline oxide edge",
             dose_e_per_A2=fixed(1000.0),
             surroundings="edge",
+        ),
+        *(
+            Condition(
+                name=f"A-{name_of(d)}-mean",
+                title=f"A, {name_of(d)} e/Å², {MEANT}",
+                optics=OPTICS_A | FOCAL_MEAN,
+                dose_e_per_A2=fixed(d),
+            )
+            for d in (100.0, 310.0, 1000.0, 1e4)
         ),
         Condition(
             name="A-1000-cut",

@@ -16,6 +16,9 @@ from napari_atomcount.benchmark.columns import FAINTEST_SCORE, IMAGES, describe,
 from napari_atomcount.benchmark.conditions import name_of
 from napari_atomcount.benchmark.scenes import (
     CAMERA_WIDE,
+    FOCAL_MEAN,
+    FOCI,
+    MEANT,
     MULTISLICE,
     OPTICS_A,
     STREAM,
@@ -85,6 +88,7 @@ def conditions() -> list[FocalCondition]:
                  particles=ParticleSet(generator="training", relax_steps=14))  # fmt: skip
     rows += both("aberrated", "C5, astigmatism, coma, any focal spread and MTF of Table 6.1",
                  optics=ABERRATED, camera=CAMERA_WIDE)  # fmt: skip
+    rows += both("mean", MEANT, optics=OPTICS | FOCAL_MEAN)
     rows += both("drift", "drift up to 0.4 nm between the images", drift_A=4.0)
     rows += both("Pt", "Pt for Au", particles=ParticleSet(element="Pt"))
     rows += both("fine", "0.12 Å/px", pixel_A=Uniform(low=0.12, high=0.12))
@@ -127,7 +131,8 @@ def series(condition: FocalCondition, seed: int, index: int, number: int, cache:
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     size = (base.cell_A, base.cell_A)
     waves = torch.from_numpy(base.waves)[None]
-    made = exposed(waves, size, MULTISLICE.kv, microscope, camera, (n, n), defocus, drift, noise)
+    kv = MULTISLICE.kv
+    made = exposed(waves, size, kv, microscope, camera, (n, n), defocus, drift, noise, FOCI)
     truth, missing = (t.assign(y=t.y_A / pixel_A, x=t.x_A / pixel_A) for t in (base.columns, base.missing))
     dose = camera["dose_e_per_A2"]  # stated to the program, as a user would
     calibration = Calibration(pixel_size_nm=(pixel_A / 10, pixel_A / 10), dose_e_per_A2=dose)

@@ -6,7 +6,15 @@ import math
 
 import pandas as pd
 
-from napari_atomcount.benchmark.scenes import CAMERA_A, OPTICS_A, Condition, ParticleSet, fixed
+from napari_atomcount.benchmark.scenes import (
+    CAMERA_A,
+    FOCAL_MEAN,
+    MEANT,
+    OPTICS_A,
+    Condition,
+    ParticleSet,
+    fixed,
+)
 
 #: Exact counts may fall by this much from the best value of a factor.
 LARGEST_FALL = 0.10
@@ -41,6 +49,10 @@ def factors() -> dict[str, list[tuple[str, Changes]]]:
             for name, camera in (("no MTF", NO_MTF), ("A", CAMERA_A), ("strong MTF", STRONG_MTF))
         ],
         "surroundings": [("vacuum", {}), ("film of 1.5–4 nm", {"surroundings": "film"})],
+        "partial coherence": [
+            ("envelopes on the wave", {}),
+            (MEANT, {"optics": OPTICS_A | FOCAL_MEAN}),
+        ],
         "element": [("Au", {}), ("Pt", of(element="Pt"))],
         "vibration 0.25 Å": [
             ("eq. 2.19 as printed", {}),

@@ -177,6 +177,11 @@ OPTICS_A = {
     "vibration_nm": fixed(0.025),
 }
 CAMERA_A = {"mtf_c1": fixed(0.05), "mtf_c2": fixed(0.5), "mtf_c3": fixed(2.5)}
+#: Partial coherence as a microscope has it, in place of the thesis' envelopes; how rows say so.
+FOCAL_MEAN = {"focal_mean": fixed(1.0)}
+MEANT = "the focal spread a mean over focus"
+#: Foci of such a mean.
+FOCI = 60
 #: All of Table 6.1 at 300 kV, both contrasts.
 OPTICS_WIDE = {
     "defocus_nm": Uniform(low=-20.0, high=20.0),
@@ -249,7 +254,8 @@ def picture(condition: Condition, seed: int, index: int, number: int, cache: Pat
     microscope = {name: float(u.draw(rng, 1)[0]) for name, u in condition.optics.items()}
     camera = {name: float(u.draw(rng, 1)[0]) for name, u in condition.camera.items()}
     camera["dose_e_per_A2"] = float(condition.dose_e_per_A2.draw(rng, 1)[0])
-    ideal = optics.ideal_image(torch.from_numpy(waves)[None], (size, size), MULTISLICE.kv, microscope, (n, n))
+    wave = torch.from_numpy(waves)[None]
+    ideal = optics.ideal_image(wave, (size, size), MULTISLICE.kv, microscope, (n, n), FOCI)
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     frame = optics.detected_image(ideal, (size, size), camera, noise)[0].numpy()
     truth, gaps = (t.assign(y=t.y_A / pixel_A, x=t.x_A / pixel_A) for t in (columns, missing))

@@ -8,6 +8,10 @@ from typing import Any, TypeGuard
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.expectation import expect
 
+#: How the training's images took the focal spread: a network reads the mean on the specimen too.
+FOCAL_MEAN = "mean over the focal spread, as in a microscope, and envelopes, as in most simulations"
+ENVELOPES = "envelopes on the wave only, as in most simulations: a microscope's images are counted too low"
+
 
 def short_text(card: ModelCard) -> str:
     """One line: what the network finds, in what, seen along which axis, and whether it counts."""
@@ -37,6 +41,8 @@ def domain_rows(card: ModelCard) -> list[tuple[str, str]]:
     lines = [(name, f"{span(*limits)} {unit}") for name, limits, unit in rows]
     if card.counts and domain.count_materials:
         lines.append(("counts hold for", ", ".join(domain.count_materials)))
+    if card.counts and card.recipe:
+        lines.append(("partial coherence", FOCAL_MEAN if card.recipe.get("focal_mean") else ENVELOPES))
     return lines
 
 

@@ -64,6 +64,7 @@ def exposed(
     defocus_nm: NDArray[np.floating],
     shift_A: NDArray[np.floating],
     noise: torch.Generator | None = None,
+    foci: int = optics.FOCI,
 ) -> Exposure:
     """Expose focal series of exit waves.
 
@@ -85,6 +86,8 @@ def exposed(
         How far (dy, dx) the specimen has moved in each image.
     noise : torch.Generator, optional
         Source of the noise.
+    foci
+        As in :func:`napari_atomcount.physics.optics.ideal_image`.
     """
     spectrum = torch.fft.fft2(waves)
     qy, qx = optics.frequencies(waves.shape[-2:], extent_A, waves.device)
@@ -93,10 +96,7 @@ def exposed(
         function = optics.transfer(qy, qx, kv, {**microscope, "defocus_nm": defocus_nm[:, k]})
         dy, dx = (torch.from_numpy(shift_A[:, k, axis]).float().view(-1, 1, 1) for axis in (0, 1))
         function = function * torch.polar(torch.ones(()), -2 * torch.pi * (qy * dy + qx * dx))
-        wave = optics.image_wave(spectrum, function, shape)
-        # five times as fast as the square of the absolute value, and a training spends its time here
-        image = (wave.real.square() + wave.imag.square()).mean(1)
-        ideal.append(optics.resample(image, shape) if image.shape[-2:] != torch.Size(shape) else image)
+        ideal.append(optics.imaged(spectrum, function, extent_A, kv, microscope, shape, foci))
         detected.append(optics.detected_image(ideal[-1], extent_A, camera, noise))
     return Exposure(
         torch.stack(ideal, 1), torch.stack(detected, 1), np.asarray(defocus_nm), np.asarray(shift_A)

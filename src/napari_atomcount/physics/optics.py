@@ -30,7 +30,10 @@ DEFAULTS: dict[str, float] = {
     "focal_spread_nm": 0.0,
     "convergence_mrad": 0.0,
     "vibration_nm": 0.0,
+    "focal_mean": 0.0,
 }
+#: Least number of foci that an image is the mean of, where it is one.
+FOCI = 12
 
 #: Parameters of the detector: eq. 2.21's MTF, the dose, and the size of the camera's pixel.
 DETECTOR_DEFAULTS: dict[str, float] = {"mtf_c1": 1.0, "mtf_c2": 0.5, "mtf_c3": 2.5}
@@ -75,6 +78,7 @@ def transfer(qy: Tensor, qx: Tensor, kv: float, optics: Mapping[str, Any]) -> Te
     torch.Tensor, shape (B, Y, X), complex64
     """
     p = {name: per_image(optics, name, default, qy) for name, default in DEFAULTS.items()}
+    once = torch.where(p["focal_mean"] > 0, 0.0, 1.0)  # what a mean of images does is no envelope too
     wavelength = wavelength_A(kv)
     ay, ax = wavelength * qy, wavelength * qx  # scattering angles, rad
     a2 = ay**2 + ax**2
@@ -111,15 +115,26 @@ def transfer(qy: Tensor, qx: Tensor, kv: float, optics: Mapping[str, Any]) -> Te
     convergence = 1e-3 * p["convergence_mrad"]
     damping = (math.pi * convergence / wavelength) ** 2 * (gx**2 + gy**2)
     # temporal coherence, eq. 2.18, and deflection, eq. 2.19
-    damping = damping + (math.pi / wavelength * 5 * p["focal_spread_nm"] * a2) ** 2
-    damping = damping + (10 * p["vibration_nm"]) ** 2 * (a2 / wavelength**2) / 2
+    damping = damping + once * (math.pi / wavelength * 5 * p["focal_spread_nm"] * a2) ** 2
+    damping = damping + once * (10 * p["vibration_nm"]) ** 2 * (a2 / wavelength**2) / 2
     return torch.polar(torch.exp(-damping), -chi)
 
 
 def ideal_image(
-    waves: Tensor, extent_A: tuple[float, float], kv: float, optics: Mapping[str, Any], shape: tuple[int, int]
+    waves: Tensor,
+    extent_A: tuple[float, float],
+    kv: float,
+    optics: Mapping[str, Any],
+    shape: tuple[int, int],
+    foci: int = FOCI,
 ) -> Tensor:
     """Image intensity without detector: mean over frozen phonons of |ψ0 T|².
+
+    Where the optics' ``focal_mean`` is 1 it is a mean over the focal spread as well, and vibration blurs the
+    image; where it is 0 both are envelopes on the wave, which is the thesis' and abTEM's way. The envelopes
+    damp single reflections alike, but they take the electrons of a damped reflection out of the image, where
+    a microscope lets them add to the mean (Kirkland, Advanced Computing in Electron Microscopy, 3.2): with
+    envelopes a particle is darker than the vacuum around it, by some per cent for each ten atoms.
 
     Parameters
     ----------
@@ -131,6 +146,8 @@ def ideal_image(
         As in :func:`transfer`.
     shape : tuple of int
         (Y', X') of the image; the intensity is low-passed to it by a Fourier crop.
+    foci : int
+        Least number of foci in a mean over the focal spread; the snapshots share them out.
 
     Returns
     -------
@@ -138,8 +155,82 @@ def ideal_image(
         Intensity; 1 is the beam without specimen.
     """
     function = transfer(*frequencies(waves.shape[-2:], extent_A, waves.device), kv, optics)
-    image: Tensor = image_wave(torch.fft.fft2(waves), function, shape).abs().square().mean(1)
-    return image if tuple(image.shape[-2:]) == tuple(shape) else resample(image, shape)
+    return imaged(torch.fft.fft2(waves), function, extent_A, kv, optics, shape, foci)
+
+
+def imaged(
+    spectrum: Tensor,
+    function: Tensor,
+    extent_A: tuple[float, float],
+    kv: float,
+    optics: Mapping[str, Any],
+    shape: tuple[int, int],
+    foci: int = FOCI,
+) -> Tensor:
+    """The image of exit waves through a transfer function; parameters and result as of :func:`ideal_image`.
+
+    Parameters
+    ----------
+    spectrum : torch.Tensor, shape (B, S, Y, X), complex
+        Fourier transforms of the exit waves.
+    function : torch.Tensor, shape (B, Y, X), complex
+        From :func:`transfer`, of the same optics.
+    """
+    meant = (per_image(optics, "focal_mean", 0.0, spectrum.real) > 0).flatten().expand(len(spectrum))
+    parts: list[Tensor] = [torch.empty(0)] * len(spectrum)
+    for way in (False, True):
+        own = torch.nonzero(meant == way).flatten()
+        if not len(own):
+            continue
+        if way:
+            p = {name: per_image(optics, name, 0.0, spectrum.real).expand(len(spectrum), 1, 1)[own]
+                 for name in ("focal_spread_nm", "vibration_nm")}  # fmt: skip
+            image = mean_over_focus(spectrum[own], function[own], extent_A, kv, p, shape, foci)
+        else:
+            image = squared(image_wave(spectrum[own], function[own], shape)).mean(1)
+        image = image if tuple(image.shape[-2:]) == tuple(shape) else resample(image, shape)
+        for place, one in zip(own.tolist(), image, strict=True):
+            parts[place] = one
+    return torch.stack(parts)
+
+
+def squared(wave: Tensor) -> Tensor:
+    """|ψ|², five times as fast as the square of the absolute value."""
+    return wave.real.square() + wave.imag.square()
+
+
+def mean_over_focus(
+    spectrum: Tensor,
+    function: Tensor,
+    extent_A: tuple[float, float],
+    kv: float,
+    spreads: Mapping[str, Tensor],
+    shape: tuple[int, int],
+    foci: int,
+) -> Tensor:
+    """Mean of images over a Gaussian of focus, blurred by the vibration; on the grid of :func:`image_wave`.
+
+    A focal spread of Δ as in eq. 2.18 is a standard deviation of Δ / √2 in focus. The foci are quantiles of
+    equal weight, each snapshot of thermal motion has its own.
+    """
+    qy, qx = frequencies(spectrum.shape[-2:], extent_A, spectrum.device)
+    snapshots = spectrum.shape[1]
+    rounds = -(-foci // snapshots)
+    share = (torch.arange(rounds * snapshots) + 0.5) / (rounds * snapshots)
+    focus = torch.special.ndtri(share)
+    focus = (focus / focus.square().mean().sqrt()).reshape(rounds, snapshots).to(spectrum.device)
+    # χ is π λ q² times the defocus
+    steps = math.pi * wavelength_A(kv) * (qy**2 + qx**2) * 10 * spreads["focal_spread_nm"] / math.sqrt(2)
+    image = torch.zeros(())
+    for own in focus:
+        off = torch.polar(torch.ones(()), -own[:, None, None] * steps[:, None])
+        image = image + squared(image_wave(spectrum * off, function, shape)).mean(1) / rounds
+    qy, qx = frequencies(image.shape[-2:], extent_A, image.device)
+    blur = torch.exp(
+        -((10 * spreads["vibration_nm"]) ** 2) * (qy**2 + qx[:, : image.shape[-1] // 2 + 1] ** 2) / 2
+    )
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * blur, s=image.shape[-2:])
+    return blurred
 
 
 def image_wave(spectrum: Tensor, function: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -116,6 +116,13 @@ class Recipe(BaseModel):
     multislice: MultisliceSettings = MultisliceSettings()
     surroundings: Surroundings = Surroundings()
     regimes: list[Regime]
+    focal_mean: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of images that are a mean over the focal spread, as a microscope's; "
+        "in the others it is an envelope on the wave",
+    )
     focal: FocalSeries | None = Field(None, description="images of a series, where one is taken")
     detector: Detector
     pixel_A: float = Field(0.2, gt=0, description="sampling of the images, Å/px")
@@ -211,6 +218,8 @@ class Recipe(BaseModel):
         for number, regime in enumerate(self.regimes):
             for name, uniform in regime.optics.items():
                 drawn[name] = np.where(which == number, uniform.draw(rng, size), drawn[name])
+        if self.focal_mean > 0:
+            drawn["focal_mean"] = (rng.random(size) < self.focal_mean).astype(float)
         return drawn
 
     def draw_detector(self, rng: np.random.Generator, size: int) -> dict[str, NDArray[np.float64]]:

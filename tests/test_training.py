@@ -1,6 +1,7 @@
 """Smoke test of a training in miniature: it learns, stops, goes on, and makes a model that can be loaded."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from napari_atomcount.networks.unet import UNetConfig
 from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
 from napari_atomcount.records.errors import InputError
+from napari_atomcount.targets import optics_targets
 from napari_atomcount.training import holds_against, learning_rate, train
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
@@ -91,6 +93,15 @@ def test_a_training_may_begin_with_envelopes_alone(recipe):
     drawn = mixed.at(100).draw_optics(rng, 400)["focal_mean"]
     assert set(drawn) == {0.0, 1.0}
     assert 0.4 < drawn.mean() < 0.6
+
+
+def test_the_context_learns_to_state_partial_coherence(recipe):
+    network = recipe.network.model_copy(update={"optics": ("focal_mean", "tilt_deg")})
+    scenes = [SimpleNamespace(tilt_deg=(0.0, 0.0), thermal_A=0.05)] * 2
+    asked = recipe.model_copy(update={"network": network})
+    for optics, expected in (({}, [-1, -1]), ({"focal_mean": np.array([1.0, 0.0])}, [1, -1])):
+        images = SimpleNamespace(detected=np.zeros((2, 4, 4)), optics=optics, detector={})
+        assert optics_targets(asked, images, scenes)[:, 0].tolist() == expected
 
 
 def test_training_stops_resumes_and_makes_a_model(recipe, tmp_path):

@@ -116,12 +116,15 @@ def sharpened(detected: Tensor, pixel_A: float, camera: dict[str, NDArray[np.flo
 def optics_targets(recipe: TrainingRecipe, images: Images, scenes: list[Scene]) -> Tensor:
     """What the network learns to state of an image, (B, parameters): -1…1 over the recipe's own range.
 
-    Parameters of the optics and the camera, and of the specimen ``thermal_A`` and its tilt (``tilt_deg``, and
-    ``tilt_y_deg`` and ``tilt_x_deg`` along the axes): counts need to know what damps the contrast.
+    Parameters of the optics and the camera, ``focal_mean``, and of the specimen ``thermal_A`` and its tilt
+    (``tilt_deg``, and ``tilt_y_deg`` and ``tilt_x_deg`` along the axes): counts need to know what damps the
+    contrast.
     """
     tilt = np.array([scene.tilt_deg for scene in scenes])
     most = recipe.particle.tilt_deg[1]
-    of_specimen = {
+    none = np.zeros(len(images.detected))
+    of_their_own = {
+        "focal_mean": (images.optics.get("focal_mean", none), Uniform(low=0, high=1)),
         "thermal_A": (np.array([scene.thermal_A for scene in scenes]), recipe.thermal_A),
         "tilt_deg": (np.hypot(*tilt.T), Uniform(low=0, high=most)),
         "tilt_y_deg": (tilt[:, 0], Uniform(low=-most, high=most)),
@@ -129,8 +132,8 @@ def optics_targets(recipe: TrainingRecipe, images: Images, scenes: list[Scene]) 
     }
     columns = []
     for name in recipe.network.optics:
-        if name in of_specimen:
-            values, own = of_specimen[name]
+        if name in of_their_own:
+            values, own = of_their_own[name]
             ranges = [own]
         else:
             values = np.asarray(images.optics.get(name, images.detector.get(name)), float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -23,7 +23,7 @@ class TrainingSettings(BaseModel):
     pauses: tuple[int, ...] = Field(
         (), description="images at which it falls to zero before; it then rises to where it would be without"
     )
-    restarts: tuple[float, ...] = Field(
+    restarts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (), description="or to these shares of itself, after each of the pauses"
     )
     envelopes_until: int = Field(

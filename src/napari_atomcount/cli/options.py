@@ -132,8 +132,8 @@ Symmetries = Annotated[
     typer.Option(
         "--symmetries",
         help="Average over 1, 2, 4 or 8 symmetries (mirrors, turns) of every image: counts are better with "
-        "more, and take up to so many times longer. [default: as the model's card says; fcc-110-hrtem: as "
-        "many as take no longer than one frame of 1024² px]",
+        "more, and take up to so many times longer. [default: as the model's card says, mostly as many as "
+        "take no longer than one frame of 1024² px]",
     ),
 ]
 BeamLevel = Annotated[

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from napari_atomcount.benchmark.card_scores import for_card, scores_from
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS, card_conditions
 from napari_atomcount.records.errors import InputError
 
 
@@ -34,6 +35,17 @@ def test_what_a_card_keeps():
     assert records[0]["images"] == 8
     assert "precision" not in records[2]
     assert records[2]["pixel_low_A"] == 0.15
+
+
+def test_of_a_model_that_knows_a_microscopes_images_these_are_expected():
+    table = rows("a" * 64)
+    meant = table[table.axis == CARD_AXIS].assign(condition="A-100-pixel-0.15-mean", axis=MEANT_CARD_AXIS)
+    wide = table[table.condition == "wide"].assign(condition="wide-mean")
+    records = for_card(pd.concat([table, meant, wide]))
+    assert [r["condition"] for r in records] == ["wide", "A-100-pixel-0.15-mean", "wide-mean"]
+    assert [c.axis for c in card_conditions(True)] == [MEANT_CARD_AXIS] * 20
+    assert all(c.optics["focal_mean"].low == 1 for c in card_conditions(True))
+    assert {c.name for c in card_conditions(True)}.isdisjoint(c.name for c in card_conditions())
 
 
 def test_scores_of_other_weights_are_refused(tiny_model, tmp_path):

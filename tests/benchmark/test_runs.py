@@ -39,10 +39,10 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def small_particles(monkeypatch):
     def shrunk(make):
-        def conditions_of_small_particles():
+        def conditions_of_small_particles(*arguments):
             return [
                 c.model_copy(update={"particles": c.particles.model_copy(update=SMALL)})
-                for c in make()
+                for c in make(*arguments)
                 if c.axis not in {"tilt", "defocus", "Cs"} or c.at in {0.0, 8.0}
             ]
 
@@ -153,8 +153,8 @@ def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(dynamics, "DOSES", (310.0,))
     small = dynamics.recipe
 
-    def tiny_recipe(number, dose, frames=40, *, static=False):
-        made = small(number, dose, frames, static=static)
+    def tiny_recipe(number, dose, frames=40, *, static=False, meant=False):
+        made = small(number, dose, frames, static=static, meant=meant)
         particle = made.particle.model_copy(update={"diameter_A": (14.0, 16.0), "relax": 0.0})
         kinetics = made.kinetics.model_copy(update={"rate": 0.5, "mobile": 4})
         return made.model_copy(update={"particle": particle, "snapshots": 1, "kinetics": kinetics})
@@ -162,7 +162,10 @@ def test_dynamics_benchmark(tiny_model, own_cache, monkeypatch, tmp_path):
     monkeypatch.setattr(dynamics, "recipe", tiny_recipe)
     monkeypatch.setattr(turning, "MOTIONS", ((4.0, 0.0), (0.0, 0.02)))
     result = dynamics.run_dynamics(tiny_model, 1, 0, lambda *_: None, frames=3)
-    assert list(result.rows.method) == list(dynamics.METHODS)
+    assert list(result.rows.method) == 2 * list(dynamics.METHODS)
+    assert result.rows.mean_over_focus.tolist() == [False] * 3 + [True] * 3
+    both = result.rows[result.rows.method == dynamics.METHODS[0]]
+    assert both.events_true.nunique() == 1  # the same history, seen in two ways
     assert result.rows.iloc[0].events_true > 0
     assert (result.movies.seed >= 700_000).all()
     assert result.turning["followed"].tolist() == [False, True, False, True]

@@ -108,6 +108,12 @@ def test_a_run_in_miniature(monkeypatch, tmp_path):
     assert set(tilted.axis) == {"defocus", *strain_whole.AXES}
     assert tilted.value.max() < 0.5  # columns of seven atoms are not disturbed
     assert rows[rows.figure == "columns not measured"].value.max() == 0
+    meant = rows[(rows.axis == "partial coherence") & (rows.figure == "planar error, bulk")]
+    same = (rows.axis == "defocus") & (rows.defocus_nm == 8.5) & (rows.figure == "planar error, bulk")
+    assert (meant.focal_mean == 1).all()
+    assert len(meant) == 1
+    assert 0 < meant.value.iloc[0] != rows[same & (rows.case == "particle, A, noise-free")].value.iloc[0]
+    assert "a mean over focus" in (tmp_path / "strain.md").read_text(encoding="utf-8")
     assert rows.finder.str.startswith(strain_gold.FINDER).all()
     content = json.loads((tmp_path / "strain.json").read_text())
     assert {f["figure"] for f in content["floors"]} >= {"planar error, bulk, %", "95 % errors cover, %"}

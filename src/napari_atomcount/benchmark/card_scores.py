@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.records.errors import InputError
 
 #: Curves that a card keeps: what one may expect is interpolated in dose and pixel size.
-AXES = ("dose", "dose and pixel size")
+AXES = ("dose", CARD_AXIS)
 #: Rows that a card keeps beside them.
-CONDITIONS = ("wide",)
+CONDITIONS = ("wide", "wide-mean")
 KEPT = (
     "condition",
     "title",
@@ -42,9 +43,12 @@ def for_card(rows: pd.DataFrame) -> list[dict[str, Any]]:
     Parameters
     ----------
     rows : pandas.DataFrame
-        Of a columns benchmark; figures that are not known are left out of a record.
+        Of a columns benchmark; figures that are not known are left out of a record. Where a model was
+        measured on images that are a mean over focus, as a microscope's are, these are expected of it.
     """
-    chosen = rows[rows.axis.isin(AXES) | rows.condition.isin(CONDITIONS)]
+    curves = rows.axis == MEANT_CARD_AXIS
+    curves = curves if curves.any() else rows.axis.isin(AXES)
+    chosen = rows[curves | rows.condition.isin(CONDITIONS)]
     records: list[dict[str, Any]] = []
     for _, row in chosen.iterrows():
         record: dict[str, Any] = {name: plain(row[name]) for name in KEPT if name in rows}

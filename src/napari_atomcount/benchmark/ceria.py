@@ -25,7 +25,7 @@ from napari_atomcount.benchmark.columns import (
     camera_of,
     floor,
 )
-from napari_atomcount.benchmark.conditions import name_of
+from napari_atomcount.benchmark.conditions import CARD_AXIS, name_of
 from napari_atomcount.benchmark.kept import (
     DETECTING,
     IMAGING,
@@ -91,7 +91,7 @@ def conditions() -> list[CeriaCondition]:
             title=f"{name_of(d)} e/Å², {p:g} Å/px",
             dose_e_per_A2=fixed(d),
             pixel_A=fixed(p),
-            axis="dose and pixel size",
+            axis=CARD_AXIS,
             at=d,
         )
         for p in (0.06, 0.15, 0.2)

@@ -169,17 +169,29 @@ def curve_conditions() -> list[Condition]:
     return points
 
 
-def card_conditions() -> list[Condition]:
-    """Doses at other pixel sizes than A's: with the dose curve, what a model card interpolates in."""
+#: What a model card interpolates in: with the dose curve, or alone where a microscope's images are meant.
+CARD_AXIS = "dose and pixel size"
+MEANT_CARD_AXIS = f"{CARD_AXIS}, {MEANT}"
+
+
+def card_conditions(meant: bool = False) -> list[Condition]:
+    """Doses at several pixel sizes, which a model card interpolates in.
+
+    Other sizes than A's, which the dose curve has; ``meant``: all sizes, of images as a mean over focus.
+    """
+    pixels, doses = [0.10, 0.15, 0.25], [100.0, 310.0, 1000.0, 1e4]
+    if meant:
+        pixels, doses = [*pixels, 0.20], [*doses, 1e5]
     return [
         Condition(
-            name=f"A-{name_of(d)}-pixel-{name_of(p)}",
-            title=f"A, {name_of(d)} e/Å², {p:g} Å/px",
+            name=f"A-{name_of(d)}-pixel-{name_of(p)}" + ("-mean" if meant else ""),
+            title=f"A, {name_of(d)} e/Å², {p:g} Å/px" + (f", {MEANT}" if meant else ""),
+            optics=OPTICS_A | (FOCAL_MEAN if meant else {}),
             dose_e_per_A2=fixed(d),
             pixel_A=fixed(p),
-            axis="dose and pixel size",
+            axis=MEANT_CARD_AXIS if meant else CARD_AXIS,
             at=d,
         )
-        for p in (0.10, 0.15, 0.25)
-        for d in (100.0, 310.0, 1000.0, 1e4)
+        for p in pixels
+        for d in doses
     ]

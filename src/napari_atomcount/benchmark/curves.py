@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +143,8 @@ def robustness_figure(table: pd.DataFrame, largest_fall: float) -> Figure:
             ax.fill_between(places[[0, -1]] + [-0.4, 0.4], best - largest_fall, best, color="0.92")
             ax.plot(places, own.count_exact, "o", markersize=4, color=COLOURS["count_exact"])
             ax.plot(places, own.count_within_one, "s", markersize=3, color=COLOURS["count_within_one"])
-            ax.text(places.mean(), 1.03, factor.replace(", ", ",\n"), ha="center", va="bottom", fontsize=5.5)
+            name = textwrap.fill(factor, 13)  # no wider than two values and the gap beside them
+            ax.text(places.mean(), 1.03, name, ha="center", va="bottom", fontsize=5.5)
             ticks += list(places)
             words += list(own.value)
             start += len(own) + 1
@@ -204,9 +206,10 @@ def reliability_figure(diagrams: dict[str, dict[str, Any]]) -> Figure:
 
 def dynamics_figure(result: DynamicsResult) -> Figure:
     """F1 and false events of the three methods against the dose."""
+    rows = result.rows[~result.rows.mean_over_focus]
     with style():
         figure, axes = panels(2)
-        for (method, own), marker in zip(result.rows.groupby("method", sort=False), "ox^", strict=False):
+        for (method, own), marker in zip(rows.groupby("method", sort=False), "ox^", strict=False):
             axes[0].plot(own.dose_e_per_A2, own.f1, f"{marker}-", markersize=3, label=method)
             rate = own.static_false_per_1000.clip(lower=0.01)
             axes[1].plot(own.dose_e_per_A2, rate, f"{marker}-", markersize=3, label=method)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_atomcount.benchmark.columns import floor
-from napari_atomcount.benchmark.scenes import CAMERA_A, OPTICS_A, cache_folder, fixed
+from napari_atomcount.benchmark.scenes import CAMERA_A, FOCAL_MEAN, MEANT, OPTICS_A, cache_folder, fixed
 from napari_atomcount.benchmark.scoring_time import (
     SITE_NM,
     EventScore,
@@ -42,6 +42,8 @@ Tell = Callable[[str, int, int], None]
 #: Seeds of the test movies start here; whoever tunes uses smaller ones.
 FIRST_SEED = 700_000
 DOSES = (100.0, 310.0, 1000.0, 3000.0)
+#: Doses at which the same movies are looked at with a microscope's partial coherence as well.
+MEANT_DOSES = (310.0,)
 #: Hops per frame of a column of coordination 2, and the drift with its size in nm: cycled through.
 RATES = (0.045, 0.07, 0.095)
 DRIFTS = (("walk", 0.014), ("steps", 0.22), ("oscillation", 0.13))
@@ -60,8 +62,10 @@ TURNING_DOSE, TURNING_SEED = 310.0, 800
 WINDOW = 5
 
 
-def recipe(number: int, dose: float, frames: int = 40, *, static: bool = False) -> HoppingRecipe:
-    """Movie ``number``: standard conditions A, a rate and a drift of its own."""
+def recipe(
+    number: int, dose: float, frames: int = 40, *, static: bool = False, meant: bool = False
+) -> HoppingRecipe:
+    """Movie ``number``: standard conditions A, a rate and a drift of its own; ``meant``: over focus."""
     drift, size = DRIFTS[(number + number // ATOMS_EVERY) % len(DRIFTS)]  # each drift with each kind of movie
     kinetics = Kinetics(
         frames=frames,
@@ -81,7 +85,7 @@ def recipe(number: int, dose: float, frames: int = 40, *, static: bool = False) 
             elements={"Au": 1.0}, diameter_A=(22.0, 38.0), tilt_deg=(0.0, 2.0), relax=1.0
         ),
         thermal_A=Uniform(low=0.07, high=0.10),
-        regimes=[Regime(optics=OPTICS_A)],
+        regimes=[Regime(optics=OPTICS_A | (FOCAL_MEAN if meant else {}))],
         detector=Camera(dose_e_per_A2=fixed(dose), camera_pixel_A=fixed(0.2), **CAMERA_A),
         kinetics=kinetics,
     )
@@ -143,26 +147,30 @@ def run_dynamics(
     static = STATIC if movies is None else max(1, round(moving * STATIC / MOVING))
     detector = Detector(card)
     cache = cache_folder() / "movies"
+    settings = [(dose, False) for dose in DOSES] + [(dose, True) for dose in MEANT_DOSES]
     jobs = [
-        (dose, k, still)
-        for dose in DOSES
+        (setting, k, still)
+        for setting in settings
         for still in (False, True)
         for k in range(static if still else moving)
     ]
-    tallies = {dose: Tally() for dose in DOSES}
+    tallies = {setting: Tally() for setting in settings}
     rows = []
-    for done, (dose, k, still) in enumerate(jobs):
+    for done, (setting, k, still) in enumerate(jobs):
         tell("movies", done, len(jobs))
+        dose, meant = setting
         own = FIRST_SEED + 1000 * seed + k + (500 if still else 0)
-        made = recipe(k, dose, frames, static=still)
+        made = recipe(k, dose, frames, static=still, meant=meant)
         true = simulate_movie(made, own, cache)
         name = f"{'static' if still else 'moving'}-{k}"
         rows.append(
-            {"dose_e_per_A2": dose, "movie": name, "seed": own}
-            | tallies[dose].add(true, made, detector, dose, still)
+            {"dose_e_per_A2": dose, "mean_over_focus": meant, "movie": name, "seed": own}
+            | tallies[setting].add(true, made, detector, dose, still)
         )
     tell("movies", len(jobs), len(jobs))
-    table = pd.DataFrame([row for dose in DOSES for row in tallies[dose].rows(card, dose, seed, frames)])
+    table = pd.DataFrame(
+        [row for setting in settings for row in tallies[setting].rows(card, *setting, seed, frames)]
+    )
     tell("particles that turn or grow", 0, 1)
     turning = run_turning(
         lambda number: recipe(number, TURNING_DOSE, frames),
@@ -256,14 +264,14 @@ class Tally:
         self.movies += 1
         return own
 
-    def rows(self, card: ModelCard, dose: float, seed: int, frames: int) -> list[dict[str, Any]]:
+    def rows(self, card: ModelCard, dose: float, meant: bool, seed: int, frames: int) -> list[dict[str, Any]]:
         """One row for each method; occupancies, intervals and drift stand with ours."""
         rows = []
         for method in METHODS:
             static = self.static[method].figures()
             row: dict[str, Any] = {
                 "benchmark": "dynamics",
-                "condition": f"A, {dose:g} e/Å² a frame",
+                "condition": f"A, {dose:g} e/Å² a frame" + (f", {MEANT}" if meant else ""),
                 "method": method,
                 "model": card.name,
                 "sha256": card.sha256[:12],
@@ -271,6 +279,7 @@ class Tally:
                 "movies": self.movies,
                 "frames": frames,
                 "dose_e_per_A2": dose,
+                "mean_over_focus": meant,
             }
             row |= self.events[method].figures()
             row["static_false_per_1000"] = static["false_per_1000"]
@@ -326,14 +335,14 @@ def toggles(
 
 
 def dynamics_floors(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Hold ours against what it must reach at each dose."""
-    ours = rows[rows.method == METHODS[0]].set_index("dose_e_per_A2")
+    """Hold ours against what it must reach at each dose, however the images were made."""
+    ours = rows[rows.method == METHODS[0]]
     found: list[dict[str, Any]] = []
 
     def hold(dose: float, figure: str, limit: float, *, at_least: bool) -> None:
-        if dose in ours.index:
-            value = float(ours[figure].to_dict()[dose])
-            found.append(floor(f"dynamics, {dose:g} e/Å² a frame", figure, value, limit, at_least=at_least))
+        for _, row in ours[ours.dose_e_per_A2 == dose].iterrows():
+            where = "dynamics" + row.condition.removeprefix("A")
+            found.append(floor(where, figure, float(row[figure]), limit, at_least=at_least))
 
     for dose, f1 in ((100.0, 0.70), (310.0, 0.90), (1000.0, 0.95)):
         hold(dose, "f1", f1, at_least=True)

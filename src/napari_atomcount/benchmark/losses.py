@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from napari_atomcount.benchmark.columns import ColumnsResult
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS
 from napari_atomcount.benchmark.curves import CURVES
 from napari_atomcount.benchmark.limits import dose_words
 
@@ -29,7 +30,8 @@ def losses(result: ColumnsResult) -> list[str]:
     ]
     found = ["Floors that are missed: " + ("; ".join(words) if words else "none") + "."]
     found += [text for text in (peers_ahead(rows, result.peers), weakest(rows)) if text]
-    counted = rows[rows.count_exact.notna() & ~rows.axis.isin([*CURVES, "robustness", "dose and pixel size"])]
+    aside = [*CURVES, "robustness", CARD_AXIS, MEANT_CARD_AXIS]
+    counted = rows[rows.count_exact.notna() & ~rows.axis.isin(aside)]
     if len(counted):
         worst = least(counted, "count_exact")
         found.append(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from napari_atomcount.benchmark.columns import ColumnsResult, by_count
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS
 from napari_atomcount.benchmark.curves import (
     COUNT_CONDITIONS,
     CURVES,
@@ -181,7 +182,7 @@ def floors_markdown(floors: list[dict[str, Any]]) -> str:
 def columns_markdown(result: ColumnsResult) -> str:
     """Tables of a columns model: floors, conditions, peers."""
     rows = result.rows[result.rows.condition != "negative"]
-    table = rows[~rows.axis.isin([*CURVES, "robustness", "dose and pixel size"])]
+    table = rows[~rows.axis.isin([*CURVES, "robustness", CARD_AXIS, MEANT_CARD_AXIS])]
     figures = ("precision", "recall", "position_pm", "count_exact", "count_within_one", "count_bias")
     head = ["conditions", "images", "columns", "precision", "recall", "position, pm", "count exact"]
     head += ["within one", "bias, atoms", "ECE score", "ECE count"]
@@ -265,19 +266,19 @@ def dynamics_markdown(result: DynamicsResult) -> str:
     """Tables of the benchmark in time."""
     rows = result.rows
     first = rows.iloc[0]
-    head = ("dose, e/Å²", "method", "events", "precision", "recall", "F1", "false per 1,000, static")
-    keys = ("dose_e_per_A2", "method", "events_true", "precision", "recall", "f1", "static_false_per_1000")
+    head = ("conditions", "method", "events", "precision", "recall", "F1", "false per 1,000, static")
+    keys = ("condition", "method", "events_true", "precision", "recall", "f1", "static_false_per_1000")
     ours = rows[rows.method == rows.method.iloc[0]]
-    head2 = ["dose, e/Å²", "sites", "mobile", "occupancy MAE", "of mobile sites", "95 % intervals hold"]
+    head2 = ["conditions", "sites", "mobile", "occupancy MAE", "of mobile sites", "95 % intervals hold"]
     head2 += ["of mobile sites", "exact 95 %", "of mobile sites", "95 % of rates, mobile"]
     head2 += ["drift rms, px", "period jumps"]
-    keys2 = ["dose_e_per_A2", "sites", "mobile_sites", "occupancy_mae", "occupancy_mae_mobile"]
+    keys2 = ["condition", "sites", "mobile_sites", "occupancy_mae", "occupancy_mae_mobile"]
     keys2 += ["interval_coverage", "interval_coverage_mobile", "interval_exact", "interval_exact_mobile"]
     keys2 += ["rate_coverage_mobile", "drift_rms_px", "period_jumps"]
     return "\n".join(
         [
             f"Model `{first.model}`, sha256 `{first.sha256}…`, seed {int(first.seed)}, "
-            f"{int(first.movies)} movies of {int(first.frames)} frames at each dose.\n",
+            f"{int(first.movies)} movies of {int(first.frames)} frames in each condition.\n",
             floors_markdown(result.floors),
             markdown(head, ([row[k] for k in keys] for _, row in rows.iterrows())),
             markdown(head2, ([row[k] for k in keys2] for _, row in ours.iterrows())),

@@ -69,18 +69,22 @@ def true_strain(scene: StrainScene) -> pd.DataFrame:
 def clean_rows(
     scenes: dict[tuple[float, int], StrainScene], seed: int, cache: Path | None
 ) -> list[dict[str, Any]]:
-    """Noise-free particles of random shape against defocus, and against tilt in a random direction."""
+    """Noise-free particles of random shape against defocus, against tilt, and as a mean over focus."""
     rows: list[dict[str, Any]] = []
     conditions: list[tuple[str, float, float, float, list[StrainScene]]] = []
     for size in CELLS:
         own = [scene for (diameter, _), scene in scenes.items() if diameter == size]
         conditions += [("defocus", defocus, 0.0, size, own) for defocus in DEFOCI_NM]
+        conditions.append(("partial coherence", 8.5, 0.0, size, own))
     for tilt in TILTS_DEG:
         own = [strain_scene(MIDDLE_NM, tilt, seed, i, cache) for d, i in scenes if d == MIDDLE_NM]
         conditions.append(("tilt", 8.5, tilt, MIDDLE_NM, own))
     for axis, defocus, tilt, size, own in conditions:
         about = {"axis": axis, "defocus_nm": defocus, "tilt_deg": tilt, "size_nm": size}
-        errors = [clean_errors(scene, defocus) for scene in own]
+        changed = {"defocus_nm": defocus}
+        if axis == "partial coherence":
+            about["focal_mean"] = changed["focal_mean"] = 1.0
+        errors = [clean_errors(scene, **changed) for scene in own]
         rows += error_rows("particle, A, noise-free", errors, about)
     return rows
 
@@ -102,10 +106,10 @@ class CleanErrors:
     relaxation: pd.DataFrame
 
 
-def clean_errors(scene: StrainScene, defocus_nm: float) -> CleanErrors:
-    """Measure one noise-free image against the projected columns."""
+def clean_errors(scene: StrainScene, **changed: float) -> CleanErrors:
+    """Measure one noise-free image against the projected columns; ``changed`` replaces optics."""
     truth = true_strain(scene)
-    image = exposed(ideal(scene, defocus_nm=defocus_nm), scene.cell_A, 1000.0)
+    image = exposed(ideal(scene, **changed), scene.cell_A, 1000.0)
     found = paired(particle_strain(image), truth, 4.0)
     off = np.hypot(truth.y - truth.y.mean(), truth.x - truth.x.mean())
     columns = pd.DataFrame(

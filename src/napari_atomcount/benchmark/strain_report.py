@@ -16,6 +16,7 @@ from napari_atomcount.benchmark.report import (
     write_table,
     write_text,
 )
+from napari_atomcount.benchmark.scenes import MEANT
 from napari_atomcount.benchmark.strain import StrainBenchmark
 from napari_atomcount.benchmark.strain_gold import MIDDLE_NM, PIXEL_NM
 from napari_atomcount.benchmark.strain_whole import CASE
@@ -34,6 +35,7 @@ CONDITIONS = {
     "tilt_deg": "tilt {:g}°",
     "dose_e_per_A2": "{:g} e/Å²",
     "frames": "{:g} frames",
+    "focal_mean": MEANT,
 }
 MAP_LIMIT = 2.0  # %
 SIZE_COLOURS: dict[Any, str] = {2.0: "#0072B2", 4.0: "#D55E00", 6.0: "#009E73"}

@@ -146,7 +146,7 @@ def whole_rows(
     for done, (axis, defocus, tilt, size) in enumerate(conditions):
         tell("whole particles", done, len(conditions))
         scene = scenes.scene(size, AXES.get(axis, (1.0, 0.0, 0.0)), tilt)
-        errors = clean_errors(scene, defocus)
+        errors = clean_errors(scene, defocus_nm=defocus)
         about = {"axis": axis, "defocus_nm": defocus, "tilt_deg": tilt, "size_nm": size}
         rows += error_rows(CASE, [errors], about)
         if size == MIDDLE_NM and (axis, defocus, tilt) in MAPS:

@@ -75,8 +75,16 @@ def test_words_for_the_dock_and_the_terminal(card):
     assert any(line.startswith("domain: voltage 295 to 305 kV") for line in lines)
     assert any("nothing near" in line for line in card_lines(card, 1e9))
     assert not any("partial coherence" in line for line in lines)  # its recipe is not known
-    for share, words in ((0.0, "counted too low"), (0.5, "as in a microscope")):
-        known = card.model_copy(update={"recipe": {"focal_mean": share}})
-        assert any("partial coherence" in line and words in line for line in card_lines(known))
+    training = {"envelopes_until": 5000}
+    for share, seen, words in (
+        (0.0, 9000, "counted too low"),
+        (0.5, 4000, "counted too low"),  # not yet shown any
+        (0.5, 9000, "a microscope"),
+    ):
+        known = card.model_copy(
+            update={"recipe": {"focal_mean": share, "training": training}, "images_seen": seen}
+        )
+        lines = card_lines(known, 1000.0, 0.02)
+        assert sum(words in line for line in lines) == 2  # in the domain, and in what to expect
     # without a dose, doses inside the domain stand for it
     assert sum(line.startswith("expect here") for line in card_lines(card)) == 3

@@ -120,8 +120,8 @@ def run_columns(card: ModelCard, images: int | None, seed: int, tell: Tell) -> C
             f"There is no benchmark for the model '{card.name}' ({card.task}, {card.zone_axis})."
         )
     images = IMAGES if images is None else max(1, images)
-    meant = card.recipe.get("focal_mean", 0) > 0  # then its card is to speak of a microscope's images
-    table, curves = table_conditions(), [*curve_conditions(), *card_conditions(meant)]
+    # of a model that knows a microscope's images the card is to say what to expect of these
+    table, curves = table_conditions(), [*curve_conditions(), *card_conditions(card.knows_means)]
     robust, places = robustness_conditions()
     number = {c.name: max(1, images // 2 if c.particles.element != "Au" else images) for c in table}
     number |= {c.name: max(1, images // 4) for c in curves} | {c.name: max(1, images // 2) for c in robust}

@@ -177,6 +177,12 @@ class ModelCard(BaseModel):
         return int(self.network.get("frames", 1))
 
     @property
+    def knows_means(self) -> bool:
+        """Whether it has learned from images that are a mean over the focal spread, as a microscope's are."""
+        before = self.recipe.get("training", {}).get("envelopes_until", 0)
+        return bool(self.recipe.get("focal_mean", 0) > 0 and self.images_seen > before)
+
+    @property
     def weights(self) -> Path:
         """The file of weights beside the card."""
         return self._folder / "weights.safetensors"

@@ -42,7 +42,7 @@ def domain_rows(card: ModelCard) -> list[tuple[str, str]]:
     if card.counts and domain.count_materials:
         lines.append(("counts hold for", ", ".join(domain.count_materials)))
     if card.counts and card.recipe:
-        lines.append(("partial coherence", FOCAL_MEAN if card.recipe.get("focal_mean") else ENVELOPES))
+        lines.append(("partial coherence", FOCAL_MEAN if card.knows_means else ENVELOPES))
     return lines
 
 
@@ -79,7 +79,17 @@ def expectation(
     values = {words: getattr(found, name) for name, words in names.items()}
     figures = [f"{words} {figure(value, '%')}" for words, value in values.items() if known(value)]
     where = f"{span(found.dose_e_per_A2, found.dose_e_per_A2)} e/Å², {found.pixel_size_nm:.3g} nm/px"
-    return f"expect here: {', '.join(figures)} (at {where}, from simulations)" if figures else ""
+    said = f"expect here: {', '.join(figures)} (at {where}, from simulations{kind_of_images(card)})"
+    return said if figures else ""
+
+
+def kind_of_images(card: ModelCard) -> str:
+    """What sort of simulations a card's scores are of, behind "simulations"; empty where it is not known."""
+    if not (card.counts and card.recipe):
+        return ""
+    if card.knows_means:
+        return " of a microscope's images"
+    return " with envelopes: a microscope's images are counted too low"
 
 
 def known(value: Any) -> TypeGuard[float]:

@@ -95,6 +95,7 @@ def test_hot_pixels_bad_frames_and_the_average_change_what_is_seen(ready, tmp_pa
     assert np.array_equal(np.asarray(shown[1]), hot[1])
     desk.click("find_bad")
     desk.wait(lambda: desk.dock.model.preparation.bad_frames == (4,))
+    desk.wait(lambda: not desk.dock.preparing.runner.busy)  # until then the form is off
     assert "repeats the frame before" in desk.widget("prepare_words", QLabel).text()
     line = desk.widget("bad_frames", QLineEdit)
     line.setFocus()

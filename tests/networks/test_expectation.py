@@ -86,5 +86,6 @@ def test_words_for_the_dock_and_the_terminal(card):
         )
         lines = card_lines(known, 1000.0, 0.02)
         assert sum(words in line for line in lines) == 2  # in the domain, and in what to expect
+        assert any("counted too low" in line for line in lines) == (words == "counted too low")
     # without a dose, doses inside the domain stand for it
     assert sum(line.startswith("expect here") for line in card_lines(card)) == 3

@@ -10,8 +10,9 @@ from napari_atomcount.model_building import build_model
 from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.detector import Detector as Runner
 from napari_atomcount.networks.unet import UNet, UNetConfig
+from napari_atomcount.physics.exposing import WaveBank
 from napari_atomcount.physics.focal import FocalSeries
-from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform, WaveBank
+from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.targets import make_batch

@@ -14,7 +14,8 @@ from napari_atomcount.io.tables import read_analysis, write_analysis
 from napari_atomcount.model_building import build_model
 from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig
-from napari_atomcount.physics.recipe import Detector, Regime, Scene, Surroundings, Uniform
+from napari_atomcount.physics.exposing import Scene
+from napari_atomcount.physics.recipe import Detector, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.ceria import CeriaSettings
 from napari_atomcount.pipeline import analyze
 from napari_atomcount.records.settings import AnalysisSettings, DetectSettings

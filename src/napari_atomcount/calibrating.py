@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import Calibration
 from napari_atomcount.networks.detector import Detector
-from napari_atomcount.physics.recipe import WaveBank, expose
+from napari_atomcount.physics.exposing import WaveBank, expose
 from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.records.packed import lengths, rows_of
 from napari_atomcount.targets import believed_camera

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.normalise import beam_level, normalise
+from napari_atomcount.physics.exposing import Images, Scene, WaveBank, expose
 from napari_atomcount.physics.optics import without_blur
-from napari_atomcount.physics.recipe import Images, Scene, Uniform, WaveBank, expose
+from napari_atomcount.physics.recipe import Uniform
 from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 

@@ -26,7 +26,7 @@ from napari_atomcount.checkpoints import Averaged, checkpoint, restore, save_ato
 from napari_atomcount.networks.detector import on_device, pick_device, run_network, run_with_optics
 from napari_atomcount.networks.unet import UNet
 from napari_atomcount.optimiser import Optimiser
-from napari_atomcount.physics.recipe import WaveBank
+from napari_atomcount.physics.exposing import WaveBank
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.targets import Batch, losses, make_batch, moved
 from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings, load_recipe

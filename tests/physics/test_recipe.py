@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_atomcount.physics.exposing import WaveBank, expose
 from napari_atomcount.physics.hopping import (
     HoppingRecipe,
     Kinetics,
@@ -11,7 +12,7 @@ from napari_atomcount.physics.hopping import (
     kinetic_states,
     simulate_movie,
 )
-from napari_atomcount.physics.recipe import Detector, Recipe, Regime, Surroundings, Uniform, WaveBank, expose
+from napari_atomcount.physics.recipe import Detector, Recipe, Regime, Surroundings, Uniform
 from napari_atomcount.physics.specimens.nanoparticle import NanoparticleSettings, nanoparticle
 
 

@@ -14,9 +14,10 @@ from napari_atomcount.cli.making import STILLS
 from napari_atomcount.io.atomic import whole_file
 from napari_atomcount.io.tables import write_json
 from napari_atomcount.io.tiff import write_tiff
+from napari_atomcount.physics.exposing import simulate
 from napari_atomcount.physics.focal import Exposure
 from napari_atomcount.physics.hopping import HoppingRecipe, simulate_movie
-from napari_atomcount.physics.recipe import Recipe, simulate
+from napari_atomcount.physics.recipe import Recipe
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
 

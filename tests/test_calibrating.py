@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from napari_atomcount.calibrating import TOGETHER, Peaks, fit_calibration, fit_temperature, truest_temperature
+from napari_atomcount.calibrating import (
+    TEMPERATURES,
+    TOGETHER,
+    Peaks,
+    fit_calibration,
+    fit_temperature,
+    surest,
+    truest_temperature,
+)
 from napari_atomcount.training_recipe import TrainingRecipe, load_recipe
 
 
@@ -30,7 +38,8 @@ def test_few_images_make_probabilities_rather_too_modest():
     peaks = counted(1.0, n=1200)
     peaks.dose[:] = np.repeat(np.geomspace(100, 1e4, 30), 40)
     peaks.log_p[:400] *= 1.6  # a third of the images too sure of themselves
-    best = truest_temperature(peaks.log_p, peaks.count, peaks.dose)
+    right = peaks.log_p.argmax(1) == peaks.count - 1
+    best = truest_temperature(np.stack([surest(peaks.log_p, t) for t in TEMPERATURES]), right, peaks.dose)
     assert best < fit_temperature(peaks) < 1.5 * best
 
 

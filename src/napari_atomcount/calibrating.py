@@ -28,6 +28,10 @@ BORDER_NM = 0.3
 #: Thermal snapshots in an image for the calibration. A real exposure averages over far more than a training's
 #: few, whose randomness would make the network look less sure than it may be.
 HELD_OUT_SNAPSHOTS = 8
+#: Held-out images of each particle.
+IMAGES_EACH = 5
+#: Temperatures of counts that are tried.
+TEMPERATURES = np.exp(np.linspace(-1.2, 1.2, 121))
 #: Parts of the held-out images, by dose, in each of which stated probabilities of counts have to come true.
 DOSE_PARTS = 4
 #: Sets of held-out images, drawn with replacement, that tell how well a temperature is known.
@@ -77,7 +81,7 @@ class Peaks:
 
 def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
     """Detect in simulated images of particles that were not trained on, and compare with the truth."""
-    number = max(4, min(48, recipe.specimens // 8))
+    number = max(4, min(images // IMAGES_EACH, recipe.specimens // 8))
     finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
     bank = WaveBank(finer, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
     rng = recipe.stream(12, 0)  # another stream than the validation images of the training
@@ -204,34 +208,47 @@ def fit_temperature(peaks: Peaks) -> float:
     rng = np.random.default_rng(0)
     image = np.unique(peaks.dose, return_inverse=True)[1]  # each image has drawn a dose of its own
     rows = np.split(np.argsort(image, kind="stable"), np.cumsum(np.bincount(image))[:-1])
+    right = peaks.log_p.argmax(1) == np.clip(peaks.count, 1, peaks.log_p.shape[1]) - 1
+    stated = np.stack([surest(peaks.log_p, step) for step in TEMPERATURES])
     found = []
     for _ in range(BOOTSTRAPS):
         drawn = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-        found.append(truest_temperature(peaks.log_p[drawn], peaks.count[drawn], peaks.dose[drawn]))
-    best = truest_temperature(peaks.log_p, peaks.count, peaks.dose)
+        found.append(truest_temperature(stated[:, drawn], right[drawn], peaks.dose[drawn]))
+    best = truest_temperature(stated, right, peaks.dose)
     return float(best * np.exp(np.log(found).std()))
 
 
+def surest(log_p: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
+    """The probability of the most probable count at a temperature, of each row."""
+    scaled = log_p / temperature
+    return np.asarray(np.exp(scaled.max(1) - np.logaddexp.reduce(scaled, axis=1)), dtype=np.float32)
+
+
 def truest_temperature(
-    log_p: NDArray[np.float64], count: NDArray[np.int64], dose: NDArray[np.float64]
+    stated: NDArray[np.float32], right: NDArray[np.bool_], dose: NDArray[np.float64]
 ) -> float:
     """Temperature at which the probability of the most probable count comes true, bin by bin, at every dose.
 
     The likelihood of all counts would do as well for a network whose errors it knows; a few columns that are
     far off (Guo et al., ICML 2017, on temperatures) would make all the others look less sure than they are.
+
+    Parameters
+    ----------
+    stated : numpy.ndarray, shape (temperatures, N)
+        Probability of each column's most probable count at each of :data:`TEMPERATURES`.
+    right : numpy.ndarray, shape (N,), bool
+        Whether that count is the true one.
+    dose : numpy.ndarray, shape (N,)
+        Of the column's image, e/Å².
     """
-    right = log_p.argmax(1) == np.clip(count, 1, log_p.shape[1]) - 1
     part = np.searchsorted(np.quantile(dose, np.arange(1, DOSE_PARTS) / DOSE_PARTS), dose)
     share = np.bincount(part, minlength=DOSE_PARTS)
-    steps = np.exp(np.linspace(-1.2, 1.2, 121))
     error = []
-    for step in steps:
-        scaled = log_p / step
-        stated = np.exp(scaled.max(1) - np.logaddexp.reduce(scaled, axis=1))
-        bins = np.minimum((stated * 10).astype(int), 9) + 10 * part
-        excess = np.abs(np.bincount(bins, stated - right, 10 * DOSE_PARTS)).reshape(DOSE_PARTS, 10).sum(1)
+    for row in stated:
+        bins = np.minimum((row * 10).astype(int), 9) + 10 * part
+        excess = np.abs(np.bincount(bins, row - right, 10 * DOSE_PARTS)).reshape(DOSE_PARTS, 10).sum(1)
         error.append(((excess / np.maximum(share, 1)) ** 2).sum())  # no dose is served at another's expense
-    return float(steps[int(np.argmin(error))])
+    return float(TEMPERATURES[int(np.argmin(error))])
 
 
 def surprise(peaks: Peaks, temperature: float) -> float:

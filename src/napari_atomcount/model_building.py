@@ -23,6 +23,10 @@ from napari_atomcount.records.errors import AtomcountError, ModelError
 from napari_atomcount.training import train
 from napari_atomcount.training_recipe import TrainingRecipe
 
+#: Usual images for the probabilities of counts, whose errors are common to a particle, for each image for the
+#: score's.
+COUNTED = 3
+
 
 def build_model(
     recipe: TrainingRecipe,
@@ -46,7 +50,7 @@ def build_model(
     out : pathlib.Path
         The model folder to write.
     images : int
-        Held-out simulated images for the calibration.
+        Held-out simulated images for the calibration of the score; three times as many for counts.
     cache : pathlib.Path, optional
         Folder of exit waves.
     version, parent : str, optional
@@ -96,7 +100,7 @@ def build_model(
         card = card.model_copy(update={"sha256": write_weights(state, out)})
         card._folder = out
     peaks = held_out_peaks(recipe, Detector(card), images, cache)
-    counted = held_out_peaks(usual, Detector(card), images, cache) if recipe.usual else peaks
+    counted = held_out_peaks(usual, Detector(card), COUNTED * images, cache) if recipe.usual else peaks
     calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
     write_card(card, out)

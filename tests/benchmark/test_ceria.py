@@ -124,12 +124,20 @@ def test_a_column_of_the_wrong_class_is_missed_and_false(two_class_model, monkey
     assert (oxygen["precision"], oxygen["recall"]) == (0.5, 1)
 
 
+def test_a_card_of_a_model_that_knows_means_is_measured_on_them():
+    axes = {"envelopes": ceria.conditions(), "means": ceria.conditions(meant=True)}
+    own = {kind: [row for row in rows if "pixel size" in row.axis] for kind, rows in axes.items()}
+    assert not any("focal_mean" in row.optics for row in own["envelopes"])
+    assert all(row.optics["focal_mean"] == fixed(1.0) for row in own["means"])
+    assert {row.pixel_A.low for row in own["means"]} == {0.06, 0.1, 0.15, 0.2}
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Some of the conditions, of a few columns in vacuum."""
     kept = ("ceo2-100", "ceo2-900", "ceo2-1000", "ceo2-wide", "ceo2-900-pixel-0.2", "ceo2-tilt-0")
     chosen = [c for c in ceria.conditions() if c.name in kept]
-    monkeypatch.setattr(ceria, "conditions", lambda: chosen)
+    monkeypatch.setattr(ceria, "conditions", lambda *_: chosen)
     monkeypatch.setattr(ceria_scenes, "scene", few_columns)
     return chosen
 

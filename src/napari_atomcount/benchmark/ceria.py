@@ -25,7 +25,7 @@ from napari_atomcount.benchmark.columns import (
     camera_of,
     floor,
 )
-from napari_atomcount.benchmark.conditions import CARD_AXIS, name_of
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS, name_of
 from napari_atomcount.benchmark.kept import (
     DETECTING,
     IMAGING,
@@ -59,7 +59,10 @@ IMAGES = 96
 #: Doses of the curve at 0.1 Å/px, e/Å²: 100 is a signal-to-noise ratio of 1 in a pixel, 900 one of 3.
 DOSES = (50.0, 100.0, 200.0, 400.0, 900.0, 1000.0, 3000.0, 1e4)
 #: Conditions with all specimens; the other ones take a quarter of them.
-TABLE = ("ceo2-100", "ceo2-900", "ceo2-1000", "ceo2-100-mean", "ceo2-900-mean", "ceo2-wide")
+TABLE = (
+    *("ceo2-100", "ceo2-900", "ceo2-1000", "ceo2-100-mean", "ceo2-900-mean", "ceo2-1000-mean"),
+    *("ceo2-wide", "ceo2-wide-mean"),
+)
 PEERS = ("ceo2-100", "ceo2-900")
 #: The precision at which the oxygen columns' recall is asked for.
 PRECISION = 0.9
@@ -73,8 +76,8 @@ OPTICS_WIDE = OPTICS | {
 SOURCES = (*IMAGING, "benchmark.ceria_scenes", "physics.specimens.ceria_cluster")
 
 
-def conditions() -> list[CeriaCondition]:
-    """The rows of the benchmark."""
+def conditions(meant: bool = False) -> list[CeriaCondition]:
+    """The rows of the benchmark; ``meant``: those of a card are of images as a mean over focus."""
     rows = [
         CeriaCondition(
             name=f"ceo2-{name_of(d)}",
@@ -87,15 +90,16 @@ def conditions() -> list[CeriaCondition]:
     ]
     rows += [
         CeriaCondition(
-            name=f"ceo2-{name_of(d)}-pixel-{name_of(p)}",
-            title=f"{name_of(d)} e/Å², {p:g} Å/px",
+            name=f"ceo2-{name_of(d)}-pixel-{name_of(p)}" + ("-mean" if meant else ""),
+            title=f"{name_of(d)} e/Å², {p:g} Å/px" + (f", {MEANT}" if meant else ""),
+            optics=OPTICS | (FOCAL_MEAN if meant else {}),
             dose_e_per_A2=fixed(d),
             pixel_A=fixed(p),
-            axis=CARD_AXIS,
+            axis=MEANT_CARD_AXIS if meant else CARD_AXIS,
             at=d,
         )
-        for p in (0.06, 0.15, 0.2)
-        for d in (100.0, 900.0, 1e4)
+        for p in ((0.06, 0.1, 0.15, 0.2) if meant else (0.06, 0.15, 0.2))
+        for d in ((100.0, 300.0, 900.0, 1e4) if meant else (100.0, 900.0, 1e4))
     ]
     rows += [
         CeriaCondition(
@@ -126,7 +130,7 @@ def conditions() -> list[CeriaCondition]:
             optics=OPTICS | FOCAL_MEAN,
             dose_e_per_A2=fixed(d),
         )
-        for d in (100.0, 900.0)
+        for d in (100.0, 900.0, 1000.0)
     ]
     rows.append(
         CeriaCondition(
@@ -138,7 +142,8 @@ def conditions() -> list[CeriaCondition]:
             pixel_A=Uniform(low=0.06, high=0.2),
         )
     )
-    return rows
+    wide = {"name": "ceo2-wide-mean", "title": f"wide, {MEANT}", "optics": OPTICS_WIDE | FOCAL_MEAN}
+    return [*rows, rows[-1].model_copy(update=wide)]
 
 
 @dataclass
@@ -191,7 +196,8 @@ def run_ceria(card: ModelCard, images: int | None, seed: int, tell: Tell) -> Cer
     if not fits(card):
         raise InputError(f"'{card.name}' does not find Ce and O columns: this benchmark is not for it.")
     images = IMAGES if images is None else max(1, images)
-    own = conditions()
+    # of a model that knows a microscope's images the card is to say what to expect of these
+    own = conditions(card.knows_means)
     # curves show each of the six kinds of specimens at least once, where there are as many
     fewer = max(min(images, len(KINDS)), images // 4)
     number = {c.name: images if c.name in TABLE else fewer for c in own}

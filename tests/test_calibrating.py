@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_atomcount import calibrating
 from napari_atomcount.calibrating import (
     TEMPERATURES,
     TOGETHER,
@@ -12,6 +13,7 @@ from napari_atomcount.calibrating import (
     surest,
     truest_temperature,
 )
+from napari_atomcount.resources import PACKAGE
 from napari_atomcount.training_recipe import TrainingRecipe, load_recipe
 
 
@@ -91,3 +93,22 @@ def test_usual_images_differ_where_the_recipe_says_so(tmp_path):
     path.write_text(recipe.model_dump_json().replace('"pixel_jitter":0.01', '"pixel_jitter":"much"'))
     with pytest.raises(Exception, match="pixel_jitter"):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(("images", "particles"), [(3, 4), (240, 48), (720, 144), (9000, 162)])
+def test_more_held_out_images_are_of_more_particles(images, particles, monkeypatch):
+    """Counts of one particle err together: many images of few particles would tell little."""
+    recipe = load_recipe(PACKAGE / "recipes" / "ceo2-110-hrtem.json")
+
+    class Drawn(Exception):
+        """What was asked for."""
+
+    def bank(_recipe, indices, _cache):
+        raise Drawn(indices)
+
+    monkeypatch.setattr(calibrating, "WaveBank", bank)
+    with pytest.raises(Drawn) as drawn:
+        calibrating.held_out_peaks(recipe, None, images, None)
+    indices = drawn.value.args[0]
+    assert len(set(indices)) == particles
+    assert min(indices) >= recipe.specimens  # none of the training's

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
-from napari_atomcount import calibrating
+from napari_atomcount import calibrating, model_building
 from napari_atomcount.calibrating import (
     TEMPERATURES,
     TOGETHER,
@@ -13,6 +14,7 @@ from napari_atomcount.calibrating import (
     surest,
     truest_temperature,
 )
+from napari_atomcount.networks.unet import UNet, UNetConfig
 from napari_atomcount.resources import PACKAGE
 from napari_atomcount.training_recipe import TrainingRecipe, load_recipe
 
@@ -112,3 +114,22 @@ def test_more_held_out_images_are_of_more_particles(images, particles, monkeypat
     indices = drawn.value.args[0]
     assert len(set(indices)) == particles
     assert min(indices) >= recipe.specimens  # none of the training's
+
+
+def test_counts_are_calibrated_on_more_usual_images_than_scores(monkeypatch, tmp_path):
+    recipe = load_recipe(PACKAGE / "recipes" / "fcc-110-hrtem.json")
+    network = UNetConfig(widths=(4, 8), blocks=1, counts=12)
+    recipe = recipe.model_copy(update={"network": network})
+    (tmp_path / "training").mkdir()
+    save_file(UNet(network).state_dict(), tmp_path / "training" / "best.safetensors", {"images": "1"})
+    asked = []
+
+    def held_out(of, _detector, images, _cache):
+        asked.append((bool(of.usual), images))
+        peaks = counted(1.0)
+        peaks.evidence[:], peaks.z[:] = np.linspace(-3, 3, len(peaks.count)), 1.0
+        return peaks
+
+    monkeypatch.setattr(model_building, "held_out_peaks", held_out)
+    model_building.build_model(recipe, tmp_path / "training", tmp_path / "model", images=20)
+    assert asked == [(False, 20), (True, 20), (False, 60)]

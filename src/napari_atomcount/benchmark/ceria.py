@@ -60,8 +60,14 @@ IMAGES = 96
 DOSES = (50.0, 100.0, 200.0, 400.0, 900.0, 1000.0, 3000.0, 1e4)
 #: Conditions with all specimens; the other ones take a quarter of them.
 TABLE = (
-    *("ceo2-100", "ceo2-900", "ceo2-1000", "ceo2-100-mean", "ceo2-900-mean", "ceo2-1000-mean"),
-    *("ceo2-wide", "ceo2-wide-mean"),
+    "ceo2-100",
+    "ceo2-900",
+    "ceo2-1000",
+    "ceo2-100-mean",
+    "ceo2-900-mean",
+    "ceo2-1000-mean",
+    "ceo2-wide",
+    "ceo2-wide-mean",
 )
 PEERS = ("ceo2-100", "ceo2-900")
 #: The precision at which the oxygen columns' recall is asked for.

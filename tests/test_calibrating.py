@@ -124,12 +124,19 @@ def test_counts_are_calibrated_on_more_usual_images_than_scores(monkeypatch, tmp
     save_file(UNet(network).state_dict(), tmp_path / "training" / "best.safetensors", {"images": "1"})
     asked = []
 
-    def held_out(of, _detector, images, _cache):
+    def held_out(of, _detector, images, _cache, tell):
+        for _ in range(images):
+            tell()
         asked.append((bool(of.usual), images))
         peaks = counted(1.0)
         peaks.evidence[:], peaks.z[:] = np.linspace(-3, 3, len(peaks.count)), 1.0
         return peaks
 
     monkeypatch.setattr(model_building, "held_out_peaks", held_out)
-    model_building.build_model(recipe, tmp_path / "training", tmp_path / "model", images=20)
+    told = []
+    model_building.build_model(
+        recipe, tmp_path / "training", tmp_path / "model", images=20, progress=told.append
+    )
     assert asked == [(False, 20), (True, 20), (False, 60)]
+    assert [news["done"] for news in told] == list(range(101))
+    assert {(news["stage"], news["total"]) for news in told} == {("calibrate", 100)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,8 +80,17 @@ class Peaks:
         return self if self.together is None else replace(self, log_p=self.together)
 
 
-def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cache: Path | None) -> Peaks:
-    """Detect in simulated images of particles that were not trained on, and compare with the truth."""
+def held_out_peaks(
+    recipe: TrainingRecipe,
+    detector: Detector,
+    images: int,
+    cache: Path | None,
+    tell: Callable[[], None] | None = None,
+) -> Peaks:
+    """Detect in simulated images of particles that were not trained on, and compare with the truth.
+
+    ``tell()`` is called after each image.
+    """
     number = max(4, min(images // IMAGES_EACH, recipe.specimens // 8))
     finer = recipe.model_copy(update={"snapshots": max(recipe.snapshots, HELD_OUT_SNAPSHOTS)})
     bank = WaveBank(finer, list(range(VALIDATION_FIRST, VALIDATION_FIRST + number)), cache)
@@ -101,6 +111,8 @@ def held_out_peaks(recipe: TrainingRecipe, detector: Detector, images: int, cach
         peaks, missing = compare(peaks, truth, MATCH_NM * 10 / batch.pixel_A, border, frame.shape[-2:])
         found.append(peaks.assign(dose=float(batch.detector["dose_e_per_A2"][0])))
         missed += missing
+        if tell is not None:
+            tell()
     table = pd.concat(found, ignore_index=True)
     hit = table[table.true]
     k = int(lengths(hit.count_p).max(initial=0))

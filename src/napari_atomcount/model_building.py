@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def build_model(
     version: str = "",
     parent: str | None = None,
     seen_before: int = 0,
+    progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> ModelCard:
     """Write ``weights.safetensors`` (float16) and ``card.json`` of a trained recipe.
 
@@ -57,6 +59,8 @@ def build_model(
         Written on the card.
     seen_before : int
         Images that the parent had seen.
+    progress : callable, optional
+        Told of the stage, ``done`` and ``total`` after each held-out image.
     """
     domain = recipe.domain
     if domain is None:
@@ -84,6 +88,7 @@ def build_model(
         normalisation=NORMALISATION,
         default_threshold=0.5,
         images_seen=seen_before + seen,
+        images_before=seen_before,
         peak_nm=recipe.peak_nm,
         calibration=RAW,
         domain=domain,
@@ -94,13 +99,23 @@ def build_model(
     )
     card._folder = out
     usual = recipe.as_usual()
+    total = images * (1 + card.counts + COUNTED * bool(recipe.usual))
+    done = itertools.count()
+
+    def tell() -> None:
+        if progress is not None:
+            progress({"stage": "calibrate", "done": next(done), "total": total})
+
+    tell()
     if card.counts:  # in steps: moved counts are what the network then says, and what its errors come from
-        raw = held_out_peaks(usual, Detector(card), images, cache).of(recipe.classes[0])
+        raw = held_out_peaks(usual, Detector(card), images, cache, tell).of(recipe.classes[0])
         fit_count_axis(raw.log_p, raw.count).into(state)
         card = card.model_copy(update={"sha256": write_weights(state, out)})
         card._folder = out
-    peaks = held_out_peaks(recipe, Detector(card), images, cache)
-    counted = held_out_peaks(usual, Detector(card), COUNTED * images, cache) if recipe.usual else peaks
+    peaks = held_out_peaks(recipe, Detector(card), images, cache, tell)
+    counted = peaks
+    if recipe.usual:
+        counted = held_out_peaks(usual, Detector(card), COUNTED * images, cache, tell)
     calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
     write_card(card, out)
@@ -164,8 +179,6 @@ def train_model(
     )
     if not complete and cancelled is not None and cancelled():
         raise AtomcountError(f"the training was stopped; the same command goes on with it, in {out}")
-    if progress is not None:
-        progress({"stage": "calibrate", "done": 0, "total": 1})
     card = build_model(
         recipe,
         out / "training",
@@ -174,5 +187,6 @@ def train_model(
         version=__version__,
         parent=None if init is None else init.name,
         seen_before=0 if init is None else init.images_seen,
+        progress=progress,
     )
     return card, complete

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -25,13 +26,28 @@ def own_cache(tmp_path_factory, monkeypatch):
     return folder / "benchmark"
 
 
+def small_ones(names, meant=False):
+    """Conditions of small particles."""
+    made = [c for c in focal.conditions(meant) if c.name in names]
+    return [c.model_copy(update={"particles": c.particles.model_copy(update=SMALL)}) for c in made]
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Three conditions of small particles."""
-    made = [c for c in focal.conditions() if c.name in {"focal-1e4", "focal-1e6", "focal-1e4-tilt3"}]
-    small = [c.model_copy(update={"particles": c.particles.model_copy(update=SMALL)}) for c in made]
-    monkeypatch.setattr(focal, "conditions", lambda: small)
+    small = small_ones({"focal-1e4", "focal-1e6", "focal-1e4-tilt3"})
+    monkeypatch.setattr(focal, "conditions", lambda *_: small)
     return small
+
+
+def test_the_card_of_a_model_that_knows_means_is_measured_on_them():
+    rows = {meant: focal.conditions(meant) for meant in (False, True)}
+    own = {meant: [c for c in made if "pixel size" in c.axis] for meant, made in rows.items()}
+    assert not any("focal_mean" in c.optics for c in own[False])
+    assert all(c.optics["focal_mean"].low == 1 for c in own[True])
+    sizes = [{c.pixel_A.low for c in own[meant]} for meant in (False, True)]
+    assert sizes == [{0.1, 0.15, 0.25}, {0.1, 0.15, 0.2, 0.25}]
+    assert all(len({c.name for c in made}) == len(made) for made in rows.values())
 
 
 def test_a_series_is_what_its_condition_says(own_cache, few):
@@ -89,6 +105,27 @@ def test_the_benchmark_of_a_focal_model(tiny_focal_model, own_cache, few, tmp_pa
     kept = for_card(rows.reset_index())
     assert [r["dose_low_e_per_A2"] for r in kept] == pytest.approx([1e4 / 3, 1e6 / 3])
     assert tiny_focal_model.images == 3
+
+
+def test_the_card_and_the_curve_of_a_model_that_knows_means(
+    tiny_focal_model, own_cache, monkeypatch, tmp_path
+):
+    names = {"focal-1e4", "focal-1e6", "focal-1e4-pixel-0.2-mean", "focal-1e4-pixel-0.1-mean"}
+    small = small_ones(names, meant=True)
+    asked = []
+    monkeypatch.setattr(focal, "conditions", lambda meant: asked.append(meant) or small)
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_focal_model.folder, folder)
+    write_card(tiny_focal_model.model_copy(update={"recipe": {"focal_mean": 0.5}, "images_seen": 8}), folder)
+    result = benchmark.run([str(folder)], tmp_path / "out", images=2)
+    rows = pd.read_csv(tmp_path / "out" / "tiny3.csv")
+    kept = for_card(rows)
+    assert asked == [True]
+    assert sorted(r["pixel_low_A"] for r in kept) == [0.1, 0.2]
+    assert all("mean" in r["condition"] for r in kept)
+    table = (tmp_path / "out" / "tiny3.md").read_text(encoding="utf-8")
+    assert "0.1 Å/px" not in table  # rows for the card alone
+    assert len(result.floors) == 6
 
 
 def test_the_benchmark_of_a_model_that_finds_nothing(tiny_focal_model, blinded, own_cache, few, tmp_path):

@@ -46,16 +46,21 @@ def test_stopped_training_goes_on(
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "cache")
     real, build = model_building.train, model_building.build_model
 
-    def interrupted(*arguments: Any, progress: Callable[[dict[str, Any]], None], **options: Any) -> bool:
-        def tell(news: dict[str, Any]) -> None:
-            if news["stage"] == "train" and news["done"] >= 40:
-                os.kill(os.getpid(), signal.SIGINT)
-            progress(news)
+    def with_ctrl_c(function: Callable[..., Any], stage: str, at: int) -> Callable[..., Any]:
+        def interrupted(*arguments: Any, progress: Callable[[dict[str, Any]], None], **options: Any) -> Any:
+            def tell(news: dict[str, Any]) -> None:
+                if news["stage"] == stage and news["done"] >= at:
+                    os.kill(os.getpid(), signal.SIGINT)
+                progress(news)
 
-        return real(*arguments, progress=tell, **options)
+            return function(*arguments, progress=tell, **options)
 
-    monkeypatch.setattr(model_building, "train", interrupted)
-    monkeypatch.setattr(model_building, "build_model", lambda *a, **k: build(*a, **(k | {"images": 4})))
+        return interrupted
+
+    def small(*arguments: Any, **options: Any) -> Any:
+        return build(*arguments, **(options | {"images": 4}))
+
+    monkeypatch.setattr(model_building, "train", with_ctrl_c(real, "train", 40))
     out = tmp_path / "model"
     result = command("train", miniature, "--out", out, "--device", "cpu")
     assert result.exit_code == 1, result.stderr
@@ -64,6 +69,13 @@ def test_stopped_training_goes_on(
     assert not (out / "card.json").exists()
 
     monkeypatch.setattr(model_building, "train", real)
+    monkeypatch.setattr(model_building, "build_model", with_ctrl_c(small, "calibrate", 2))
+    result = command("train", miniature, "--out", out, "--device", "cpu")
+    assert result.exit_code == 1, result.stderr
+    assert "the same command goes on" in result.stderr
+    assert not (out / "card.json").exists()
+
+    monkeypatch.setattr(model_building, "build_model", small)
     result = command("train", miniature, "--out", out, "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     log = (out / "training" / "log.jsonl").read_text().splitlines()

@@ -76,14 +76,15 @@ def test_words_for_the_dock_and_the_terminal(card):
     assert any("nothing near" in line for line in card_lines(card, 1e9))
     assert not any("partial coherence" in line for line in lines)  # its recipe is not known
     training = {"envelopes_until": 5000}
-    for share, seen, words in (
-        (0.0, 9000, "counted too low"),
-        (0.5, 4000, "counted too low"),  # not yet shown any
-        (0.5, 9000, "a microscope"),
+    for share, seen, before, words in (
+        (0.0, 9000, 0, "counted too low"),
+        (0.5, 4000, 0, "counted too low"),  # not yet shown any
+        (0.5, 9000, 4000, "counted too low"),  # nor here: its parent saw most of these images
+        (0.5, 9000, 0, "a microscope"),
     ):
-        known = card.model_copy(
-            update={"recipe": {"focal_mean": share, "training": training}, "images_seen": seen}
-        )
+        recipe = {"focal_mean": share, "training": training}
+        update = {"recipe": recipe, "images_seen": seen, "images_before": before}
+        known = card.model_copy(update=update)
         lines = card_lines(known, 1000.0, 0.02)
         assert sum(words in line for line in lines) == 2  # in the domain, and in what to expect
         assert any("counted too low" in line for line in lines) == (words == "counted too low")

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from napari_atomcount.benchmark.columns import FAINTEST_SCORE, IMAGES, describe, floor
-from napari_atomcount.benchmark.conditions import name_of
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS, name_of
 from napari_atomcount.benchmark.scenes import (
     CAMERA_WIDE,
     FOCAL_MEAN,
@@ -45,6 +45,9 @@ Tell = Callable[[str, int, int], None]
 
 #: Total doses of the curve, e/Å².
 TOTAL_DOSES = (300.0, 1000.0, 3000.0, 1e4, 3e4, 1e5, 1e6)
+#: Those at other pixel sizes than the network's own, between which a card interpolates.
+CARD_DOSES = (300.0, 1000.0, 1e4, 1e6)
+OWN_PIXEL_A = 0.2
 OPTICS = OPTICS_A | {"cs_um": Uniform(low=-20.0, high=-10.0)}
 ABERRATED = OPTICS | {
     "c5_mm": Uniform(low=0.0, high=5.0),
@@ -66,8 +69,8 @@ class FocalCondition(Condition):
     total: float
 
 
-def conditions() -> list[FocalCondition]:
-    """The rows of the benchmark."""
+def conditions(meant: bool = False) -> list[FocalCondition]:
+    """The rows of the benchmark; ``meant``: those of a card are of images as a mean over focus."""
 
     def row(name: str, title: str, total: float, **changes: Any) -> FocalCondition:
         each = Uniform(low=total / 3, high=total / 3)
@@ -82,6 +85,20 @@ def conditions() -> list[FocalCondition]:
     tilted = ParticleSet(tilt_deg=(0.0, 3.0))
     rows = [
         row(f"focal-{name_of(d)}", f"{name_of(d)} e/Å² in all", d, axis="dose", at=d) for d in TOTAL_DOSES
+    ]
+    rows += [
+        row(
+            f"focal-{name_of(d)}-pixel-{name_of(p)}" + ("-mean" if meant else ""),
+            f"{name_of(d)} e/Å² in all, {p:g} Å/px" + (f", {MEANT}" if meant else ""),
+            d,
+            optics=OPTICS | (FOCAL_MEAN if meant else {}),
+            pixel_A=Uniform(low=p, high=p),
+            axis=MEANT_CARD_AXIS if meant else CARD_AXIS,
+            at=d,
+            share=share,
+        )
+        for p, share in ((0.1, 0.5), (0.15, 0.5), (0.25, 0.5), *([(OWN_PIXEL_A, 1.0)] if meant else []))
+        for d in (TOTAL_DOSES if p == OWN_PIXEL_A else CARD_DOSES)
     ]
     rows += both("tilt3", "tilt up to 3°", particles=tilted)
     rows += both("training-generator", "new particles of the training's generator",
@@ -174,7 +191,7 @@ def run_focal(card: ModelCard, images: int | None, seed: int, tell: Tell) -> Foc
     InputError
         For a model that this benchmark does not fit.
     """
-    wanted = conditions()
+    wanted = conditions(card.knows_means)
     if card.task != "columns" or card.images != len(wanted[0].defocus_nm):
         raise InputError(f"There is no benchmark for the model '{card.name}' ({card.task}).")
     particles = IMAGES if images is None else max(1, images)

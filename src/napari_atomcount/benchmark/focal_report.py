@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_atomcount.benchmark.conditions import CARD_AXIS, MEANT_CARD_AXIS
 from napari_atomcount.benchmark.curves import draw, panels, reliability_figure
-from napari_atomcount.benchmark.focal import LIMITS, FocalResult
+from napari_atomcount.benchmark.focal import LIMITS, OWN_PIXEL_A, FocalResult
 from napari_atomcount.benchmark.report import (
     floors_markdown,
     markdown,
@@ -59,11 +60,15 @@ def diagrams_of(result: FocalResult) -> dict[str, dict[str, Any]]:
 
 def dose_figure(result: FocalResult) -> Figure:
     """Columns, counts and the errors of position and alignment against the total dose."""
+    rows = result.rows
     with style():
         figure, axes = panels(3)
-        own = result.rows[result.rows.axis == "dose"].sort_values("at")
+        own = rows[rows.axis == "dose"].sort_values("at")
+        meant = rows[(rows.axis == MEANT_CARD_AXIS) & (rows.pixel_low_A == OWN_PIXEL_A)].sort_values("at")
         draw(axes[0], own, "at", ("precision", "recall"))
         draw(axes[1], own, "at", ("count_exact", "count_within_one"))
+        if len(meant):
+            draw(axes[1], meant, "at", ("count_exact", "count_within_one"), "x:", ", mean over focus")
         for condition, name, limit, _ in LIMITS:
             if name == "count_exact":
                 axes[1].plot(own["at"][own.condition == condition], [limit], "_", color="0.3", markersize=9)
@@ -80,7 +85,7 @@ def dose_figure(result: FocalResult) -> Figure:
             ax.set_xlabel("total dose, e/Å²")
             ax.legend(frameon=False)
         for ax, names in ((axes[0], ["precision", "recall"]), (axes[1], ["count_exact"])):
-            low = own[names].min().min()  # NaN where no column was found
+            low = np.fmin(own[names].min().min(), meant[names].min().min())  # NaN where no column was found
             ax.set_ylim(np.fmin(0.9, low - 0.03), 1.005)
     return figure
 
@@ -88,6 +93,7 @@ def dose_figure(result: FocalResult) -> Figure:
 def focal_markdown(result: FocalResult) -> str:
     """Tables: floors, conditions."""
     first = result.rows.iloc[0]
+    table = result.rows[~result.rows.axis.isin([CARD_AXIS, MEANT_CARD_AXIS])]
     head = ("conditions", "series", "columns", "precision", "recall", "position, pm", "count exact",
             "within one", "bias, atoms", "ECE score", "ECE count", "alignment, pm")  # fmt: skip
     keys = ("title", "images", "columns", "precision", "recall", "position_pm", "count_exact",
@@ -96,6 +102,6 @@ def focal_markdown(result: FocalResult) -> str:
         f"Model `{first.model}`, sha256 `{first.sha256}…`, default threshold {first.threshold:g}, "
         f"seed {int(first.seed)}.\n",
         floors_markdown(result.floors),
-        markdown(head, ([row[key] for key in keys] for _, row in result.rows.iterrows())),
+        markdown(head, ([row[key] for key in keys] for _, row in table.iterrows())),
     ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_atomcount.cli.common import Debug, Device, ctrl_c, reporting, say
-from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.errors import AtomcountError, InputError
 
 RecipeFile = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe (JSON), or the name of a bundled one.")
@@ -61,8 +61,9 @@ def train(
 
         def tell(news: dict[str, Any]) -> None:
             report(str(news["stage"]), int(news["done"]), int(news["total"]))
-            if cancelled() and news["stage"] == "exit waves":
-                raise KeyboardInterrupt  # each finished wave is on disk
+            if cancelled() and news["stage"] in ("exit waves", "calibrate"):
+                # each finished wave is on disk, and so is the training
+                raise AtomcountError(f"stopped; the same command goes on, in {out}")
 
         card, complete = train_model(
             what,

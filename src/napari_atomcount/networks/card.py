@@ -126,7 +126,8 @@ class ModelCard(BaseModel):
     domain: Domain
     scores: list[dict[str, Any]] = []
     recipe: dict[str, Any]
-    images_seen: int = 0
+    images_seen: int = Field(0, ge=0, description="in training, those of the models it began from as well")
+    images_before: int = Field(0, ge=0, description="of these, those of the models it began from")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     parent: str | None = None
     package_version: str
@@ -179,8 +180,9 @@ class ModelCard(BaseModel):
     @property
     def knows_means(self) -> bool:
         """Whether it has learned from images that are a mean over the focal spread, as a microscope's are."""
-        before = self.recipe.get("training", {}).get("envelopes_until", 0)
-        return bool(self.recipe.get("focal_mean", 0) > 0 and self.images_seen > before)
+        envelopes = self.recipe.get("training", {}).get("envelopes_until", 0)
+        own = self.images_seen - self.images_before
+        return bool(self.recipe.get("focal_mean", 0) > 0 and own > envelopes)
 
     @property
     def weights(self) -> Path:

@@ -124,7 +124,8 @@ def test_the_card_and_the_curve_of_a_model_that_knows_means(
     assert sorted(r["pixel_low_A"] for r in kept) == [0.1, 0.2]
     assert all("mean" in r["condition"] for r in kept)
     table = (tmp_path / "out" / "tiny3.md").read_text(encoding="utf-8")
-    assert "0.1 Å/px" not in table  # rows for the card alone
+    assert "0.1 Å/px" not in table  # a row for the card alone
+    assert "0.2 Å/px" in table
     assert len(result.floors) == 6
 
 

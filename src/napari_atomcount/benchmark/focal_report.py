@@ -84,16 +84,18 @@ def dose_figure(result: FocalResult) -> Figure:
             ax.set_xscale("log")
             ax.set_xlabel("total dose, e/Å²")
             ax.legend(frameon=False)
-        for ax, names in ((axes[0], ["precision", "recall"]), (axes[1], ["count_exact"])):
-            low = np.fmin(own[names].min().min(), meant[names].min().min())  # NaN where no column was found
-            ax.set_ylim(np.fmin(0.9, low - 0.03), 1.005)
+        found, counted = own[["precision", "recall"]].min().min(), own.count_exact.min()  # NaN: no columns
+        axes[0].set_ylim(np.fmin(0.9, found - 0.03), 1.005)
+        counted = np.fmin(counted, meant.count_exact.min() - 0.27)  # room for the longer legend
+        axes[1].set_ylim(np.fmin(0.9, counted - 0.03), 1.005)
     return figure
 
 
 def focal_markdown(result: FocalResult) -> str:
     """Tables: floors, conditions."""
     first = result.rows.iloc[0]
-    table = result.rows[~result.rows.axis.isin([CARD_AXIS, MEANT_CARD_AXIS])]
+    for_card = result.rows.axis.isin([CARD_AXIS, MEANT_CARD_AXIS])
+    table = result.rows[~for_card | (result.rows.pixel_low_A == OWN_PIXEL_A)]
     head = ("conditions", "series", "columns", "precision", "recall", "position, pm", "count exact",
             "within one", "bias, atoms", "ECE score", "ECE count", "alignment, pm")  # fmt: skip
     keys = ("title", "images", "columns", "precision", "recall", "position_pm", "count_exact",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,11 @@ def build_model(
         calibration=RAW,
         domain=domain,
         recipe=recipe.model_dump(mode="json"),
-        sha256=write_weights(state, out),
+        sha256=write_weights(state, training),
         package_version=version,
         parent=parent,
     )
-    card._folder = out
+    card._folder = training  # a model that lies in `out` already stays whole until this one is
     usual = recipe.as_usual()
     total = images * (1 + card.counts + COUNTED * bool(recipe.usual))
     done = itertools.count()
@@ -110,14 +111,16 @@ def build_model(
     if card.counts:  # in steps: moved counts are what the network then says, and what its errors come from
         raw = held_out_peaks(usual, Detector(card), images, cache, tell).of(recipe.classes[0])
         fit_count_axis(raw.log_p, raw.count).into(state)
-        card = card.model_copy(update={"sha256": write_weights(state, out)})
-        card._folder = out
+        card = card.model_copy(update={"sha256": write_weights(state, training)})
+        card._folder = training
     peaks = held_out_peaks(recipe, Detector(card), images, cache, tell)
     counted = peaks
     if recipe.usual:
         counted = held_out_peaks(usual, Detector(card), COUNTED * images, cache, tell)
     calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
+    shutil.move(card.weights, out / card.weights.name)
+    card._folder = out
     write_card(card, out)
     return card
 

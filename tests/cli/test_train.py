@@ -74,6 +74,7 @@ def test_stopped_training_goes_on(
     assert result.exit_code == 1, result.stderr
     assert "the same command goes on" in result.stderr
     assert not (out / "card.json").exists()
+    assert not (out / "weights.safetensors").exists()  # one that lay there would no longer fit its card
 
     monkeypatch.setattr(model_building, "build_model", small)
     result = command("train", miniature, "--out", out, "--device", "cpu")

@@ -6,6 +6,7 @@ PACKAGE = Path(__file__).resolve().parent
 SAMPLE_NAME = "hopping_au_310"
 FOCAL_NAME = "focal_au_3"
 CERIA_NAME = "ceo2_vacancies"
+NETWORKS = {SAMPLE_NAME: "fcc-110-hrtem", FOCAL_NAME: "fcc-110-focal3", CERIA_NAME: "ceo2-110-hrtem"}
 
 
 def bundled(name: str) -> Path:
@@ -52,3 +53,8 @@ def sample_series() -> Path:
 def samples() -> tuple[Path, ...]:
     """Paths of all bundled movies."""
     return sample_movie(), sample_vacancies(), sample_series()
+
+
+def sample_network(movie: Path | None) -> str | None:
+    """Name of the bundled model that a bundled movie is for; None for any other movie."""
+    return NETWORKS[movie.stem] if movie in samples() else None

@@ -241,7 +241,7 @@ def desk(real_desk, monkeypatch) -> Iterator[Desk]:
 
     cards = [card(), card("counts-nothing", counts=False)]
     monkeypatch.setattr(dock.model, "load_detector", load)
-    monkeypatch.setattr(dock.model, "list_cards", lambda: cards)
+    monkeypatch.setattr(dock.model, "list_cards", lambda: [c.model_copy() for c in cards])  # as read anew
     dock.take_up_cards()
     real_desk.permits, real_desk.detectors = permits, detectors
     yield real_desk

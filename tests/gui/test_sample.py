@@ -1,6 +1,8 @@
 """The whole job with the bundled network on the sample movie, by mouse, held against the truth."""
 
 import pandas as pd
+import pytest
+from qtpy.QtWidgets import QComboBox
 from scipy.spatial import cKDTree
 
 from napari_atomcount.resources import sample_movie
@@ -30,6 +32,28 @@ def test_the_sample_from_opening_to_a_trace(real_desk):
     real_desk.click_image(liveliest["y"], liveliest["x"])
     assert real_desk.dock.model.site == liveliest["site_id"]
     assert len(real_desk.dock.trace.trace.events) == liveliest["n_events"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "network"),
+    [("ceria", "ceo2-110-hrtem"), ("focal", "fcc-110-focal3"), ("hopping", "fcc-110-hrtem")],
+)
+def test_a_sample_brings_its_network(real_desk, sample, network):
+    model, choice = real_desk.dock.model, real_desk.widget("model_choice", QComboBox)
+    other = "ceo2-110-hrtem" if network == "fcc-110-hrtem" else "fcc-110-hrtem"
+    choice.activated.emit(choice.findText(other))
+    assert model.card.name == other
+    real_desk.viewer.open_sample("napari-atomcount", sample)
+    assert choice.currentText() == model.card.name == network
+    real_desk.wait(lambda: model.domain is not None)
+    assert model.domain == []
+    assert real_desk.widget("series").isVisible() == (sample == "focal")
+
+
+def test_a_network_of_ones_own_stays_chosen_when_a_sample_is_opened(desk):
+    desk.viewer.open_sample("napari-atomcount", "ceria")
+    assert desk.dock.model.movie is not None
+    assert desk.dock.model.card.name == "sees-dots"
 
 
 def _hits(found: pd.DataFrame, truth: pd.DataFrame) -> int:

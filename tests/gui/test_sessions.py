@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QComboBox, QLabel
 
 from napari_atomcount.gui import session_places
 from napari_atomcount.io.readers import open_movie
@@ -77,6 +77,8 @@ def test_reopening_is_being_where_one_was(desk, movie, tmp_path):
     assert dock.layers.frame == 3
     assert desk.viewer.scene.camera.zoom == pytest.approx(zoom)
     assert dock.model.card.name == "sees-dots"
+    assert desk.widget("model_choice", QComboBox).currentText() == "sees-dots"
+    assert desk.widget("domain").isVisible()
     assert len(dock.model.analysis.sites) == len(analysis.sites)
     assert desk.run.can_follow  # its maps were kept: edits are followed without running again
     desk.click("undo")

@@ -34,6 +34,7 @@ from napari_atomcount.gui.view_control import ViewControl
 from napari_atomcount.gui.viewer_link import ViewerLink, claim_layer, disconnect_all, movie_of
 from napari_atomcount.networks.card import DEFAULT_MODEL
 from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.resources import NETWORKS, sample_network
 
 TRACE_DOCK = "Atom Count: trace"
 
@@ -239,6 +240,7 @@ class AtomCountDock(QWidget):
     # -- what has changed --------------------------------------------------
     def _on_movie(self) -> None:
         self.runner.stop()
+        self._choose_network_of_sample()
         self.layers.drop_results()
         self.layers.show_movie()
         self.layers.look_at_movie()
@@ -246,6 +248,16 @@ class AtomCountDock(QWidget):
         self._show_settings()
         self._list_movies()
         self._show_calibration()
+
+    def _choose_network_of_sample(self) -> None:
+        """A bundled movie comes with its network; a network of the user's own stays chosen."""
+        chosen, movie = self.model.card, self.model.movie
+        name = sample_network(None if movie is None else movie.path)
+        if name is None or (chosen is not None and chosen.name not in NETWORKS.values()):
+            return
+        fitting = next((card for card in self.model.list_cards() if card.name == name), None)
+        if fitting is not None and (chosen is None or chosen.key != fitting.key):
+            self.model.set_card(fitting)
 
     def _on_calibration(self) -> None:
         self.layers.apply_geometry()

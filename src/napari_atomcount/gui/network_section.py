@@ -148,8 +148,8 @@ class NetworkSection(Section):
         self.series.set_images(images)
         self._unit = "frame" if images == 1 else "series"
         self.run_frame.setText(f"This {self._unit}")
-        index = next((i for i, known in enumerate(self._cards) if known is card), -1)
-        self.choice.setCurrentIndex(index)
+        keys = [known.key for known in self._cards]
+        self.choice.setCurrentIndex(keys.index(card.key) if card is not None and card.key in keys else -1)
         self.card_button.setEnabled(card is not None)
         self.words.setText("" if card is None else short_text(card))
         self.words.setVisible(card is not None)

@@ -155,7 +155,7 @@ class SessionModel(QObject):
     @property
     def run(self) -> Run | None:
         """The run that is shown: the chosen model's, if there is one."""
-        return None if self.card is None else self.runs.get(card_key(self.card))
+        return None if self.card is None else self.runs.get(self.card.key)
 
     def begin_run(self, fresh: bool) -> Run:
         """The run that a job fills: the chosen model's, or a new one (``fresh``, or other settings)."""
@@ -171,7 +171,7 @@ class SessionModel(QObject):
             store = LogitStore(self.movie, self.card)
             basis = basis_of(self.settings, self.preparation)
             run = Run(self.movie_key, self.card, basis, pixel_size, self.movie.n_frames, store)
-            self.runs[card_key(self.card)] = run
+            self.runs[self.card.key] = run
             self.run_changed.emit()
             self.analysis_changed.emit()
             self.select_site(-1)
@@ -198,7 +198,7 @@ class SessionModel(QObject):
 
     def show_run(self, run: Run) -> None:
         """Show a run that the session keeps in place of its model's one, and choose its model."""
-        self.runs[card_key(run.card)] = run
+        self.runs[run.card.key] = run
         self.site = -1
         if self.card is not run.card:
             self.set_card(run.card)
@@ -258,8 +258,3 @@ class SessionModel(QObject):
         known = self.analysis is not None and bool((self.analysis.site_id == site).any())
         self.site = site if known else -1
         self.site_selected.emit()
-
-
-def card_key(card: ModelCard) -> str:
-    """What tells one model from another: its name and the hash of its weights."""
-    return f"{card.name}:{card.sha256}"

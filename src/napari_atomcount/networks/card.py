@@ -168,6 +168,11 @@ class ModelCard(BaseModel):
         return self.default_threshold
 
     @property
+    def key(self) -> str:
+        """What tells one model from another: its name and the hash of its weights."""
+        return f"{self.name}:{self.sha256}"
+
+    @property
     def folder(self) -> Path:
         """Where the card was read."""
         return self._folder

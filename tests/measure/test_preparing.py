@@ -187,6 +187,32 @@ def test_a_repeated_frame_counts_once():
     assert once == thrice
 
 
+@pytest.mark.parametrize("brightness", [1.0, 10.0])
+def test_frames_of_several_scenes_are_taken_one_by_one(brightness):
+    """A folder of images of different particles: their differences are no noise."""
+    rng = np.random.default_rng(5)
+    turned = [np.rot90(np.roll(brightness * scene(256), 20 * k, 0), k) for k in range(4)]
+    electrons = [rng.poisson(one).astype(float) for one in turned]
+    naive = measure_gain([7.0 * e for e in electrons])
+    assert naive is not None
+    assert naive.counts_per_electron > 1.3 * 7.0
+    found = measure_gain([7.0 * e for e in electrons], single=True)
+    assert found is not None
+    assert found.frames == 1
+    assert found.counts_per_electron == pytest.approx(7.0, rel=0.06)
+
+
+def test_scenes_without_vacuum_that_share_nothing_say_nothing():
+    rng = np.random.default_rng(6)
+    films = [ndimage.gaussian_filter(rng.normal(size=(256, 256)), 2.0) for _ in range(4)]
+    electrons = [rng.poisson(200.0 * np.exp(0.3 * film / film.std())).astype(float) for film in films]
+    assert measure_gain(electrons, single=True) is None
+    same = [rng.poisson(200.0 * np.exp(0.3 * films[0] / films[0].std())).astype(float) for _ in range(4)]
+    found = measure_gain(same, single=True)
+    assert found is not None
+    assert found.counts_per_electron == pytest.approx(1.0, rel=0.03)
+
+
 def test_a_single_frame_without_vacuum_says_nothing_of_the_gain():
     """Film everywhere: what looks like noise is not a camera's."""
     rng = np.random.default_rng(2)

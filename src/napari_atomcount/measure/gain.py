@@ -23,6 +23,12 @@ FORM_ERROR = 0.005
 #: what no usual camera's MTF explains better than this is no noise. A film looks like a Gaussian spread.
 ONE_FRAME, WORST_MISFIT, FARTHEST = 1.3, 2.0, 2.5
 FORMS_OF_ONE = ("camera", "none")
+#: Frames that differ by more than a camera's noise are of several scenes if what they share has less power
+#: than this share of their noise at all frequencies (0.2 at most; of one scene, at 100 e/Å², 0.6), or if they
+#: give that much more than each of them alone.
+SHARED, UNLIKE = 0.3, 1.4
+#: Frames that are looked at one by one at most.
+MOST_ALONE = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def measure_gain(
         least two frames.
     single : bool
         Whether one frame alone may say something, if it shows vacuum: an upper bound, for what is there
-        beside noise adds to it.
+        beside noise adds to it. Of frames of several scenes the median of what each says is taken.
 
     Returns
     -------
@@ -101,7 +107,19 @@ def measure_gain(
             return None
         error *= ONE_FRAME
     error = float(np.hypot(error, FORM_ERROR * found.value))
-    return Gain(found.value, error, float(dark), level, measured.pixels / found.value, len(images))
+    together = Gain(found.value, error, float(dark), level, measured.pixels / found.value, len(images))
+    if single and len(images) > 1 and found.misfit > WORST_MISFIT:
+        alone = _alone(images[:MOST_ALONE], dark)
+        shared = max(float(np.sort(one.specimen / one.power)[-5]) for one in measured.spectra)
+        if shared < SHARED or (alone and found.value > UNLIKE * alone.counts_per_electron):
+            return alone
+    return together
+
+
+def _alone(images: list[npt.NDArray[Any]], dark: float) -> Gain | None:
+    """The median of what frames say one by one; None where none says anything."""
+    each = [one for image in images if (one := measure_gain([image], dark, single=True)) is not None]
+    return sorted(each, key=lambda one: one.counts_per_electron)[len(each) // 2] if each else None
 
 
 def _filled(frame: npt.NDArray[Any]) -> npt.NDArray[Any]:

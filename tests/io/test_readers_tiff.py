@@ -233,3 +233,15 @@ def test_any_other_file_called_tif_is_refused(tmp_path):
     (tmp_path / "a.tif").write_text("no image at all")
     with pytest.raises(InputError, match="no TIFF"):
         open_movie(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("number", [3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_stack_of_few_frames_that_tifffile_marks_as_colours_is_a_movie(tmp_path, number, kind, compression):
+    """As a focal series of three images is written by `tifffile.imwrite` without further words."""
+    data = STACK[:number].astype(kind)
+    tifffile.imwrite(tmp_path / "a.tif", data, compression=compression)
+    movie = open_movie(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.stack([movie.frame(t) for t in range(number)]), data)
+    assert any("taken as frames" in words for words in movie.warnings)

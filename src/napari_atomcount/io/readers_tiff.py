@@ -30,6 +30,7 @@ _SERIES_NAMES = {
 }
 _INCH, _CENTIMETRE = 2, 3
 _DM_SCALE_TAG = 65009
+_PLANES = "its {} planes are marked as colours, as tifffile marks 3 or 4 frames: they are taken as frames"
 
 
 def read_tiff(path: Path) -> list[Dataset]:
@@ -81,9 +82,13 @@ def _series(tif: tifffile.TiffFile, series: Any, index: int, path: Path) -> Data
         data = _page_stack(pages, plane, series.dtype, path).reshape(shape)
     else:  # colour planes or volumes inside a page
         data = da.from_zarr(series.aszarr(chunkmode="page"))
-    axes = _axes(tif, series.axes, path)
+    letters: str = series.axes
+    warnings: tuple[str, ...] = ()
+    if letters == "SYX":  # real colours lie pixel by pixel in a file
+        letters, warnings = "TYX", (_PLANES.format(shape[0]),)
     name = series.name or f"series {index}"
-    return Dataset(name=name, data=data, axes=axes, kv=_kv(tif, path))
+    axes = _axes(tif, letters, path)
+    return Dataset(name=name, data=data, axes=axes, kv=_kv(tif, path), warnings=warnings)
 
 
 def _page_stack(pages: Sequence[Any], plane: tuple[int, ...], dtype: Any, path: Path) -> da.Array:

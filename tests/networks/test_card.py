@@ -229,6 +229,18 @@ def test_what_is_wrong_with_contrast_and_spectrum_is_said(tmp_path, write_model)
     assert "noise" in noise
 
 
+def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, write_model):
+    card = load_card(write_model(tmp_path / "m"))
+    for slope, error in ((0.9, 0.02), (0.6, 0.15), (1.3, 0.1)):
+        assert check_domain(card, noise_slope=(slope, error)) == []
+    (stretched,) = check_domain(card, noise_slope=(0.6, 0.05))
+    assert "8-bit" in stretched
+    (dark,) = check_domain(card, noise_slope=(1.6, 0.05))
+    assert "about 38 %" in dark
+    assert check_domain(card, noise_slope=(0.6, 0.05), dose_e_per_A2=9e4) == []
+    assert check_domain(card.model_copy(update={"counts": False}), noise_slope=(0.6, 0.05)) == []
+
+
 def test_far_coarser_pixels_than_trained_ask_for_surer_columns(tmp_path, write_model):
     card = load_card(write_model(tmp_path / "m"))
     coarsest = card.domain.pixel_size_nm[1]

@@ -11,6 +11,9 @@ from napari_atomcount.networks.card import ModelCard
 EARLIER_NORMALISATION = "local beam level, Gaussian of 2.5 nm: I / level - 1"
 #: A bright-field image is more even than this (standard deviation at 1 nm over the mean).
 LARGEST_UNEVENNESS = 0.35
+#: Slope of the noise over the brightness (1: electrons from zero) between which counts can be trusted, the
+#: deviations by which it has to be beyond, and the dose up to which the noise drowns what else is fine.
+SLOPES, SURELY, NOISY_e_per_A2 = (0.7, 1.25), 4.0, 3e4
 
 
 class Lattice(Protocol):
@@ -44,6 +47,7 @@ def check_domain(
     unevenness: float | None = None,
     dark_field: bool | None = None,
     lattice: Lattice | None = None,
+    noise_slope: tuple[float, float] | None = None,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
 
@@ -61,6 +65,8 @@ def check_domain(
         From :func:`napari_atomcount.measure.imaging.dark_field`.
     lattice : optional
         From :func:`napari_atomcount.measure.lattice_spots.look_for_lattice`.
+    noise_slope : tuple of float, optional
+        From :func:`napari_atomcount.measure.zero_level.noise_slope`, with its error.
 
     Returns
     -------
@@ -123,6 +129,8 @@ def check_domain(
             "The intensities have no zero level that electrons could be counted from: "
             "the contrast was rescaled, and counts are not to be trusted."
         )
+    elif card.counts and noise_slope is not None and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
+        words += _without_zero(*noise_slope)
     if contrast is not None and math.isfinite(contrast):
         low, high = domain.contrast
         if not low <= contrast <= high:
@@ -133,6 +141,23 @@ def check_domain(
     if lattice is not None and not lattice.seen:
         words.append(_without_lattice(card, lattice))
     return words
+
+
+def _without_zero(slope: float, error: float) -> list[str]:
+    """What the noise says of intensities that do not start at zero electrons."""
+    if slope < SLOPES[0] and 1 - slope > SURELY * error:
+        return [
+            "The noise does not grow with the brightness as counted electrons' does: the contrast was "
+            "stretched (8-bit pictures often are), or the image was enlarged or filtered. Counts are not to "
+            "be trusted (after a stretch they are several atoms too high); open the camera's own file."
+        ]
+    if slope > SLOPES[1] and slope - 1 > SURELY * error:
+        return [
+            f"The noise grows faster than the brightness, as where about {100 * (1 - 1 / slope):.0f} % of "
+            "the intensities are no electrons: counts come out too low and are not to be trusted; take the "
+            "camera's dark level off."
+        ]
+    return []
 
 
 def _without_lattice(card: ModelCard, lattice: Lattice) -> str:

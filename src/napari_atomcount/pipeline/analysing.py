@@ -17,11 +17,12 @@ import pandas as pd
 from napari_atomcount.io.session import Session
 from napari_atomcount.measure.imaging import column_contrast, dark_field, unevenness
 from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
+from napari_atomcount.measure.zero_level import noise_slope
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.expectation import expect
 from napari_atomcount.networks.normalise import NORMALISATION
-from napari_atomcount.pipeline.camera import camera_mtf, dose_of
+from napari_atomcount.pipeline.camera import camera_mtf, dose_of, middle_of
 from napari_atomcount.pipeline.detecting import Looks, detect_frames
 from napari_atomcount.pipeline.focal import check_series, frame_numbers, left_over
 from napari_atomcount.pipeline.following import follow
@@ -198,8 +199,20 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         contrast=float(np.median([column_contrast(s, pixel_size) for s in samples])) if samples else None,
         unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
         dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
+        noise_slope=_noise_slope(samples, pixel_size),
         lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),
     )
+
+
+def _noise_slope(
+    samples: list[npt.NDArray[np.float32]], pixel_size_nm: tuple[float, float]
+) -> tuple[float, float] | None:
+    """The median of what images say of their zero level, and its error."""
+    said = [slope for one in samples if (slope := noise_slope(middle_of(one), pixel_size_nm)) is not None]
+    if not said:
+        return None
+    slopes, errors = zip(*said, strict=True)
+    return float(np.median(slopes)), float(np.median(errors)) / math.sqrt(len(said))
 
 
 def _loaded(model: ModelCard | Looks, settings: AnalysisSettings) -> Looks:

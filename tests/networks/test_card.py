@@ -231,7 +231,7 @@ def test_what_is_wrong_with_contrast_and_spectrum_is_said(tmp_path, write_model)
 
 def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, write_model):
     card = load_card(write_model(tmp_path / "m"))
-    for slope, error in ((0.9, 0.02), (0.6, 0.15), (1.3, 0.1)):
+    for slope, error in ((0.8, 0.02), (0.6, 0.15), (1.3, 0.1), (1.15, 0.02)):
         assert check_domain(card, noise_slope=(slope, error)) == []
     (stretched,) = check_domain(card, noise_slope=(0.6, 0.05))
     assert "8-bit" in stretched

@@ -44,7 +44,7 @@ def noise_slope(
     Returns
     -------
     tuple of float or None
-        Slope and its standard error; simulated HRTEM of 100 to 3·10⁴ e/Å² has 0.7 to 1.1. None where the
+        Slope and its standard error; simulated HRTEM of 100 to 2·10⁴ e/Å² has 0.8 to 1.1. None where the
         pixels are too coarse, the image too small, or nothing in it differs in brightness.
     """
     image = without_gaps(frame)

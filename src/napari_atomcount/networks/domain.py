@@ -13,7 +13,7 @@ EARLIER_NORMALISATION = "local beam level, Gaussian of 2.5 nm: I / level - 1"
 LARGEST_UNEVENNESS = 0.35
 #: Slope of the noise over the brightness (1: electrons from zero) between which counts can be trusted, the
 #: deviations by which it has to be beyond, and the dose up to which the noise drowns what else is fine.
-SLOPES, SURELY, NOISY_e_per_A2 = (0.7, 1.25), 4.0, 3e4
+SLOPES, SURELY, NOISY_e_per_A2 = (0.75, 1.2), 4.0, 3e4
 
 
 class Lattice(Protocol):

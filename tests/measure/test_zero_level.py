@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_atomcount.measure.zero_level import noise_slope
+from napari_atomcount.measure.zero_level import cut_share, noise_slope
 
 PIXEL = (0.02, 0.02)
 
@@ -46,3 +46,12 @@ def test_what_cannot_say_says_nothing():
     assert noise_slope(image(1000.0)[:40, :40], PIXEL) is None
     assert noise_slope(image(1000.0), (0.03, 0.03)) is None  # hardly any noise beyond the microscope's reach
     assert noise_slope(image(1000.0) - 1e6, PIXEL) is None
+
+
+def test_cut_off_contrast_shows_in_the_largest_value():
+    for dose in (25.0, 1000.0):
+        assert cut_share(image(dose)) < 3e-4
+    frame = image(1000.0)
+    low, high = np.percentile(frame, (0.2, 99.8))
+    assert cut_share(np.clip((frame - low) / (high - low) * 255, 0, 255).astype(np.uint8)) > 1e-3
+    assert cut_share(np.ones((8, 8))) == cut_share(np.full((8, 8), np.nan)) == 0

@@ -235,6 +235,9 @@ def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, wri
         assert check_domain(card, noise_slope=(slope, error)) == []
     (stretched,) = check_domain(card, noise_slope=(0.6, 0.05))
     assert "8-bit" in stretched
+    (cut,) = check_domain(card, cut=0.002)
+    assert "0.2 % of the pixels" in cut
+    assert check_domain(card, cut=0.0003) == []
     (dark,) = check_domain(card, noise_slope=(1.6, 0.05))
     assert "about 38 %" in dark
     assert check_domain(card, noise_slope=(0.6, 0.05), dose_e_per_A2=9e4) == []

@@ -19,6 +19,8 @@ LOCAL_A = 0.45
 COARSEST_A, RIM_A = 0.225, 4.0
 #: X-rays and hot pixels: noise of this many deviations; the median of the surroundings is taken in its place.
 OUTLIERS = 8.0
+#: Fewer pixels of one largest value are chance.
+FEWEST_CUT = 20
 #: Side of the squares from whose scatter the error comes, Å.
 SQUARE_A = 6.0
 
@@ -95,3 +97,15 @@ def noise_slope(
     scatter = rest[:height, :width].reshape(height // down, down, width // across, across).mean((1, 3))
     error = float(scatter.std()) / float(np.sqrt(scatter.size)) / seen
     return lean * level / noise, error * level / noise
+
+
+def cut_share(frame: npt.NDArray[np.floating]) -> float:
+    """Share of the pixels (Y, X) that have exactly the largest value: counted electrons hardly ever do.
+
+    Where more do, the contrast was cut off, the camera saturated, or something was drawn into the image.
+    """
+    known = frame[np.isfinite(frame)]
+    if not len(known) or np.ptp(known) == 0:
+        return 0.0
+    number = int((known == known.max()).sum())
+    return number / len(known) if number >= FEWEST_CUT else 0.0

@@ -14,6 +14,8 @@ LARGEST_UNEVENNESS = 0.35
 #: Slope of the noise over the brightness (1: electrons from zero) between which counts can be trusted, the
 #: deviations by which it has to be beyond, and the dose up to which the noise drowns what else is fine.
 SLOPES, SURELY, NOISY_e_per_A2 = (0.75, 1.2), 4.0, 3e4
+#: Share of pixels with exactly the largest value: of Poisson images of one electron a pixel it is 0.0001.
+LARGEST_CUT = 0.0008
 
 
 class Lattice(Protocol):
@@ -48,6 +50,7 @@ def check_domain(
     dark_field: bool | None = None,
     lattice: Lattice | None = None,
     noise_slope: tuple[float, float] | None = None,
+    cut: float = 0.0,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
 
@@ -67,6 +70,8 @@ def check_domain(
         From :func:`napari_atomcount.measure.lattice_spots.look_for_lattice`.
     noise_slope : tuple of float, optional
         From :func:`napari_atomcount.measure.zero_level.noise_slope`, with its error.
+    cut : float, optional
+        From :func:`napari_atomcount.measure.zero_level.cut_share`.
 
     Returns
     -------
@@ -131,6 +136,12 @@ def check_domain(
         )
     elif card.counts and noise_slope is not None and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
         words += _without_zero(*noise_slope)
+    if card.counts and cut > LARGEST_CUT:
+        words.append(
+            f"{100 * cut:.2g} % of the pixels have exactly the largest value: the contrast was cut off, the "
+            "camera was saturated, or something is drawn into the image. Counts are not to be trusted; open "
+            "the camera's own file."
+        )
     if contrast is not None and math.isfinite(contrast):
         low, high = domain.contrast
         if not low <= contrast <= high:

@@ -17,7 +17,7 @@ import pandas as pd
 from napari_atomcount.io.session import Session
 from napari_atomcount.measure.imaging import column_contrast, dark_field, unevenness
 from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
-from napari_atomcount.measure.zero_level import noise_slope
+from napari_atomcount.measure.zero_level import cut_share, noise_slope
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.expectation import expect
@@ -200,6 +200,7 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
         dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
         noise_slope=_noise_slope(samples, pixel_size),
+        cut=float(np.median([cut_share(s) for s in samples])) if samples else 0.0,
         lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),
     )
 

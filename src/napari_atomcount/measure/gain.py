@@ -110,6 +110,7 @@ def measure_gain(
     together = Gain(found.value, error, float(dark), level, measured.pixels / found.value, len(images))
     if single and len(images) > 1 and found.misfit > WORST_MISFIT:
         alone = _alone(images[:MOST_ALONE], dark)
+        # of an area's many frequencies the fifth best: the best ones may be chance
         shared = max(float(np.sort(one.specimen / one.power)[-5]) for one in measured.spectra)
         if shared < SHARED or (alone and found.value > UNLIKE * alone.counts_per_electron):
             return alone

@@ -1,0 +1,35 @@
+"""Whether a person is told that intensities are no electrons: from the movie to the sentence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_atomcount.io.readers import open_movie
+from napari_atomcount.networks.card import load_card
+from napari_atomcount.pipeline.analysing import domain_words
+from napari_atomcount.records.settings import AnalysisSettings
+from napari_atomcount.resources import sample_movie
+
+
+def stretched(frames: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(frames, (0.2, 99.8))
+    return np.clip((frames - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frames: frames, []),
+        (stretched, ["8-bit pictures", "exactly the largest value"]),
+        (lambda frames: frames + 0.6 * frames.mean(), ["take the camera's dark level off"]),
+    ],
+)
+def test_the_sample_and_what_programs_make_of_such_movies(change, words):
+    sample = open_movie(sample_movie())
+    frames = np.stack([sample.frame(t) for t in range(8)]).astype(np.float64)
+    movie = replace(sample, data=change(frames))
+    said = domain_words(movie, load_card("fcc-110-hrtem"), AnalysisSettings())
+    assert len(said) == len(words)
+    for sentence, part in zip(said, words, strict=True):
+        assert part in sentence

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
+from napari_atomcount.io.readers import open_movie
 from napari_atomcount.io.session import Session
 from napari_atomcount.io.tables import read_analysis
 from napari_atomcount.io.tiff import write_tiff
@@ -95,6 +96,55 @@ def test_preparation_is_applied_and_kept(dots_file: Path, dots_model: Path, comm
         )
         session.undo()
         assert session.preparation.rolling_frames == 5 or session.preparation.hot_pixels
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_stated_dark_level_is_taken_off_and_kept(
+    dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
+):
+    movie = open_movie(dots_file)
+    lifted = tmp_path / "lifted.tif"
+    write_tiff(lifted, np.stack([frame for _, frame in movie.frames()]) + np.uint16(40), movie.calibration)
+    stated = ("--dark-level", "40", "--beam-level", "140", "--session", tmp_path / "s.atomcount")
+    for path, name, options in (
+        (dots_file, "plain", ("--beam-level", "100")),
+        (lifted, "lifted", ("--beam-level", "100")),
+        (lifted, "stated", stated),
+        (lifted, "kept", stated[2:]),  # the session remembers
+    ):
+        result = command("analyze", path, "--model", dots_model, "--out", tmp_path / name, *options)
+        assert result.exit_code == 0, result.stderr
+    plain, other, *same = (read_analysis(tmp_path / n).columns for n in ("plain", "lifted", "stated", "kept"))
+    for one in same:
+        pd.testing.assert_frame_equal(one, plain)
+    assert not other.equals(plain)
+    assert json.loads((tmp_path / "kept" / "summary.json").read_text())["preparation"]["dark_level"] == 40
+    wrong = ("--out", tmp_path / "no", "--dark-level")
+    assert command("analyze", lifted, "--model", dots_model, *wrong, "nan").exit_code == 2
+    refused = command("analyze", lifted, "--model", dots_model, *wrong, "200", "--beam-level", "140")
+    assert refused.exit_code == 1
+    assert "not above the dark level of 200" in refused.stderr
+
+
+def test_the_dark_level_is_measured_and_named(command: Command, tmp_path: Path):
+    """Columns of gold's spacing, 40 electrons a pixel of 5 counts each, 120 counts without any."""
+    yy, xx = np.mgrid[:256, :256] * 0.02
+    image = 40 * (1 - 0.6 * (np.cos(np.pi * yy / 0.2355) * np.cos(np.pi * xx / 0.2884)) ** 2)
+    counts = 120 + 5 * np.random.default_rng(0).poisson(image, (6, 256, 256))
+    path = tmp_path / "lifted.tif"
+    write_tiff(path, counts.astype(np.uint16), Calibration(pixel_size_nm=(0.02, 0.02)))
+    found = {level: command("calibrate", path, "--dark-level", level) for level in ("0", "120", "auto")}
+    assert all(result.exit_code == 0 for result in found.values()), found["0"].stderr
+    said = {level: json.loads(result.stdout) for level, result in found.items()}
+    dark = said["0"]["dark_level"]
+    assert dark["value"] == pytest.approx(120, abs=3 * dark["error"])
+    assert dark["error"] < 10
+    assert [said[level]["dark_level"]["fits"] for level in found] == [False, True, True]
+    assert "not at 0: gain" in " ".join(found["0"].stderr.split())
+    assert "electrons begin" not in found["120"].stderr + found["auto"].stderr
+    assert said["120"]["gain"]["value"] == pytest.approx(5, rel=0.05)
+    assert said["auto"]["gain"]["value"] == pytest.approx(5, rel=0.1)
+    assert said["0"]["gain"]["value"] < 4
 
 
 def test_the_average_lies_under_the_figures_and_the_network_sees_single_frames(

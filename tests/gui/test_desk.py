@@ -158,6 +158,16 @@ def test_hidden_columns_can_become_fewer(desk, movie):
     assert len(layer._view_indices) == 2
 
 
+def test_a_pixel_size_that_is_typed_leaves_the_view_where_it_is(desk, movie):
+    desk.show(movie.with_calibration(movie.calibration.updated("user", pixel_size_nm=None)))
+    camera, layer = desk.viewer.camera, desk.dock.layers.movie_layer()
+    camera.center, camera.zoom = (0, 40, 25), 6.0  # px
+    desk.dock.commands.calibrate("pixel_size_nm", (0.02, 0.04))
+    assert tuple(layer.scale[-2:]) == (0.02, 0.04)
+    assert camera.center[-2:] == pytest.approx((40 * 0.02, 25 * 0.04))
+    assert camera.zoom == pytest.approx(6 / np.sqrt(0.02 * 0.04))
+
+
 def test_without_pixel_size_the_network_waits(desk, movie):
     desk.show(movie.with_calibration(movie.calibration.updated("user", pixel_size_nm=None)))
     assert not desk.widget("run_all").isEnabled()

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QLineEdit
 
 from napari_atomcount.gui.prepare_desk import parse_frames
 from napari_atomcount.pipeline.area import read_mask
+from napari_atomcount.records.calibration import Calibration
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -109,6 +110,49 @@ def test_hot_pixels_bad_frames_and_the_average_change_what_is_seen(ready, tmp_pa
         desk.click("undo")
     assert desk.dock.model.preparation == type(desk.dock.model.preparation)()
     assert desk.dock.layers.movie_layer().data is hot
+
+
+def test_a_dark_level_is_taken_off_the_picture_looks_the_same_and_it_is_undone(ready):
+    desk = ready
+    movie = desk.dock.model.movie
+    layer = desk.dock.layers.movie_layer()
+    limits = list(layer.contrast_limits)
+    desk.widget("dark_level").setValue(-25.0)
+    assert desk.dock.model.preparation.dark_level == -25
+    assert np.array_equal(np.asarray(layer.data[2]), movie.frame(2) + np.float32(25))
+    assert layer.contrast_limits == pytest.approx([limit + 25 for limit in limits])
+    assert desk.dock.model.domain is None  # it is looked at anew
+    desk.wait(lambda: desk.dock.model.domain is not None)
+    desk.click("undo")
+    assert desk.widget("dark_level").value() == 0
+    assert layer.data is movie.data
+    assert layer.contrast_limits == pytest.approx(limits)
+
+
+def test_a_measured_dark_level_is_used_and_forgets_what_was_measured_without(ready):
+    desk, dock = ready, ready.dock
+    yy, xx = np.mgrid[:256, :256] * 0.02
+    image = 40 * (1 - 0.6 * (np.cos(np.pi * yy / 0.2355) * np.cos(np.pi * xx / 0.2884)) ** 2)
+    frames = (120 + 5 * np.random.default_rng(0).poisson(image, (6, 256, 256))).astype(np.uint16)
+    calibration = Calibration(pixel_size_nm=0.02)
+    dock.model.set_movie(replace(dock.model.movie, data=frames, calibration=calibration, path=None, name="m"))
+    desk.wait(lambda: dock.model.movie.calibration.dose_e_per_A2 is not None)
+    too_high = dock.model.movie.calibration.dose_e_per_A2
+    dock.preparing._measure(None, None)
+    desk.wait(lambda: not dock.preparing.runner.busy)
+    assert "electrons begin at" in desk.widget("prepare_words", QLabel).text()
+    assert "counts" in desk.widget("measured_dark_level", QLabel).text()
+    desk.click("use_dark_level")
+    assert dock.model.preparation.dark_level == pytest.approx(120, abs=10)
+    assert dock.preparing.measured["gain"] is None
+    desk.wait(lambda: dock.model.movie.calibration.dose_e_per_A2 is not None)
+    assert dock.model.movie.calibration.dose_e_per_A2 < 0.8 * too_high
+    dock.preparing._measure(None, None)
+    desk.wait(lambda: not dock.preparing.runner.busy)
+    assert dock.preparing.measured["gain"]["value"] == pytest.approx(5, rel=0.1)
+    assert "electrons begin" not in desk.widget("prepare_words", QLabel).text()
+    assert desk.widget("measured_dark_level", QLabel).text().endswith("fits")
+    assert desk.widget("use_dark_level").isHidden()
 
 
 def test_scales_are_measured_pointed_at_used_and_undone(ready):

@@ -110,6 +110,11 @@ def test_a_movie_is_prepared_as_its_settings_say():
     assert not ready.frame(4).any()
     assert viewed(movie, Preparation(hot_pixels=True, rolling_frames=5)).frame(3).std() < movie.frame(3).std()
     assert movie.frame(1)[9, 9] == 9000  # the file is as it was
+    less = prepared(movie, Preparation(dark_level=30.5, bad_frames=(4,)))
+    assert less.dtype == less.frame(0).dtype == np.float32
+    assert np.array_equal(less.frame(0), data[0] - np.float32(30.5))
+    assert not less.frame(4).any()  # blank stays blank
+    assert less.preparation.dark_level == 30.5
 
 
 # -- bad frames ------------------------------------------------------------------------

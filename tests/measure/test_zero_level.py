@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_atomcount.measure.zero_level import cut_share, noise_slope
+from napari_atomcount.measure.zero_level import ZeroLevel, common_zero, cut_share, zero_level
 
 PIXEL = (0.02, 0.02)
 
@@ -19,33 +19,42 @@ def image(dose: float, seed: int = 0, gain: float = 7.0, side: int = 320) -> np.
 
 
 @pytest.mark.parametrize("dose", [100.0, 1000.0, 1e4])
-def test_counted_electrons_have_the_slope_one(dose):
-    said = [noise_slope(image(dose, seed), PIXEL) for seed in range(6)]
-    slopes, errors = np.array(said).T
-    assert np.median(slopes) == pytest.approx(1.0, abs=0.1)
+def test_counted_electrons_begin_at_zero(dose):
+    said = [zero_level(image(dose, seed), PIXEL) for seed in range(6)]
+    slopes, errors = np.array([(one.slope, one.slope_error) for one in said]).T
+    assert np.median(slopes) == pytest.approx(1.0, abs=0.05)
     assert np.abs((slopes - 1) / errors).max() < 4
+    together = common_zero([*said, None])
+    assert abs(together.counts) < 3 * together.error
+    assert together.error < 0.6 * np.median([one.error for one in said])
 
 
-@pytest.mark.parametrize(("taken_off", "slope"), [(0.5, 0.5), (-0.5, 1.5)])
-def test_what_was_taken_off_or_put_on_shows_in_the_slope(taken_off, slope):
-    """Variance over mean of I - d: the slope is 1 - d / mean."""
+@pytest.mark.parametrize("share", [0.5, -0.5, -2.0])
+def test_where_electrons_begin_is_found_after_an_offset(share):
+    """Variance over mean of I + z: the slope is (level + z) / level, electrons begin at z."""
     frame = image(1e4)
-    found, error = noise_slope(frame - taken_off * frame.mean(), PIXEL)
-    assert found == pytest.approx(slope, abs=4 * error)
-    assert error < 0.15
+    zero = share * frame.mean()
+    found = zero_level(frame - zero, PIXEL)
+    assert found.slope == pytest.approx(1 - share, abs=4 * found.slope_error)
+    assert found.counts == pytest.approx(-zero, abs=4 * found.error)
+    assert found.error < 0.15 * frame.mean()
+    assert found.level == pytest.approx((1 - share) * frame.mean(), rel=0.1)
 
 
 def test_hot_pixels_change_nothing():
     frame = image(1000.0)
     hot = np.where(np.random.default_rng(3).random(frame.shape) < 2e-4, 20 * frame, frame)
-    assert noise_slope(hot, PIXEL)[0] == pytest.approx(noise_slope(frame, PIXEL)[0], abs=0.05)
+    assert zero_level(hot, PIXEL).slope == pytest.approx(zero_level(frame, PIXEL).slope, abs=0.05)
 
 
 def test_what_cannot_say_says_nothing():
-    assert noise_slope(np.ones((320, 320)), PIXEL) is None
-    assert noise_slope(image(1000.0)[:40, :40], PIXEL) is None
-    assert noise_slope(image(1000.0), (0.03, 0.03)) is None  # hardly any noise beyond the microscope's reach
-    assert noise_slope(image(1000.0) - 1e6, PIXEL) is None
+    assert zero_level(np.ones((320, 320)), PIXEL) is None
+    assert zero_level(image(1000.0)[:40, :40], PIXEL) is None
+    assert zero_level(image(1000.0), (0.03, 0.03)) is None  # hardly any noise beyond the microscope's reach
+    assert zero_level(image(1000.0) - 1e6, PIXEL) is None
+    assert common_zero([None, None]) is None
+    assert np.isnan(ZeroLevel(0.1, 0.2, 50.0).counts)  # noise that hardly grows ends nowhere
+    assert np.isnan(ZeroLevel(0.1, 0.2, 50.0).error)
 
 
 def test_cut_off_contrast_shows_in_the_largest_value():

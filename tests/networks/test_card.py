@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from napari_atomcount.measure.zero_level import ZeroLevel
 from napari_atomcount.networks import card as networks_card
 from napari_atomcount.networks.card import LARGEST_WEIGHTS, load_card
 from napari_atomcount.networks.detector import Detector
@@ -231,17 +232,20 @@ def test_what_is_wrong_with_contrast_and_spectrum_is_said(tmp_path, write_model)
 
 def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, write_model):
     card = load_card(write_model(tmp_path / "m"))
-    for slope, error in ((0.8, 0.02), (0.6, 0.15), (1.3, 0.1), (1.15, 0.02)):
-        assert check_domain(card, noise_slope=(slope, error)) == []
-    (stretched,) = check_domain(card, noise_slope=(0.6, 0.05))
+    for slope, error in ((0.87, 0.02), (0.6, 0.15), (1.3, 0.12), (1.13, 0.02)):
+        assert check_domain(card, zero=ZeroLevel(slope, error, 100.0)) == []
+    (stretched,) = check_domain(card, zero=ZeroLevel(0.5, 0.05, 100.0))
     assert "8-bit" in stretched
+    assert "(by the noise -100 ± 20 counts) as the dark level (in Prepare, or --dark-level)" in stretched
     (cut,) = check_domain(card, cut=0.002)
     assert "0.2 % of the pixels" in cut
     assert check_domain(card, cut=0.0003) == []
-    (dark,) = check_domain(card, noise_slope=(1.6, 0.05))
-    assert "about 38 %" in dark
-    assert check_domain(card, noise_slope=(0.6, 0.05), dose_e_per_A2=9e4) == []
-    assert check_domain(card.model_copy(update={"counts": False}), noise_slope=(0.6, 0.05)) == []
+    (dark,) = check_domain(card, zero=ZeroLevel(1.6, 0.05, 100.0))
+    assert "(by the noise 37.5 ± 2 counts) as the dark level" in dark
+    (flat,) = check_domain(card, zero=ZeroLevel(0.05, 0.1, 100.0))
+    assert "state where electrons begin as the dark level" in flat
+    assert check_domain(card, zero=ZeroLevel(0.6, 0.05, 100.0), dose_e_per_A2=9e4) == []
+    assert check_domain(card.model_copy(update={"counts": False}), zero=ZeroLevel(0.6, 0.05, 100.0)) == []
 
 
 def test_far_coarser_pixels_than_trained_ask_for_surer_columns(tmp_path, write_model):

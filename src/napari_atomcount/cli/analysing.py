@@ -68,6 +68,7 @@ def analyze(
     strain_neighbours: options.StrainNeighbours = None,
     strain_line: options.StrainLine = None,
     strain_artefact: options.StrainArtefact = None,
+    dark_level: options.DarkLevel = None,
     hot_pixels: options.HotPixels = None,
     hot_sigma: options.HotSigma = None,
     bad_frames: options.BadFrames = None,
@@ -98,7 +99,12 @@ def analyze(
     scales = Calibrating(parsing.pixel_size(pixel_size_nm), frame_time_s, dose_e_per_a2, gain, kv)
     whole = roi is not None and roi.strip().lower() == "whole"
     span, part = parsing.frame_range(frames), None if whole else parsing.region(roi)
-    ready = {"hot_pixels": hot_pixels, "hot_sigma": hot_sigma, "rolling_frames": rolling_frames}
+    ready = {
+        "dark_level": parsing.dark_level(dark_level),
+        "hot_pixels": hot_pixels,
+        "hot_sigma": hot_sigma,
+        "rolling_frames": rolling_frames,
+    }
     bad = parsing.frame_list(bad_frames)
     settings = _settings(
         detect={

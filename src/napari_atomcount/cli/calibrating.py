@@ -28,7 +28,7 @@ def calibrate(
     gain: options.Gain = None,
     dark_level: Annotated[
         str,
-        typer.Option(metavar="COUNTS", help="Counts without electrons; 'auto' measures them too."),
+        typer.Option(metavar="COUNTS", help="Counts without electrons; 'auto' takes off what is measured."),
     ] = "0",
     as_bulk: Annotated[
         bool,

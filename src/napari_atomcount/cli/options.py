@@ -78,6 +78,14 @@ Session = Annotated[
         "several PATHs have theirs in DIR/<stem>.atomcount/.",
     ),
 ]
+DarkLevel = Annotated[
+    float | None,
+    typer.Option(
+        metavar="COUNTS",
+        help="What a pixel reads where no electron arrives; it is taken off, from the beam level too. Below "
+        "0 after a stretch of the contrast. [default: as the session says, else 0]",
+    ),
+]
 HotPixels = Annotated[
     bool | None,
     typer.Option(
@@ -142,7 +150,7 @@ BeamLevel = Annotated[
         "--beam-level",
         metavar="COUNTS",
         help="Mean of a pixel without a specimen, of an image of vacuum at the same exposure: for views that "
-        "show none. [default: from the vacuum in view]",
+        "show none; its dark level included. [default: from the vacuum in view]",
     ),
 ]
 CameraMtf = Annotated[

@@ -76,6 +76,13 @@ def beam_level(counts: float | None) -> float | None:
     return counts
 
 
+def dark_level(counts: float | None) -> float | None:
+    """Counts of a pixel that no electron reaches; below 0 after a stretch of the contrast."""
+    if counts is not None and not math.isfinite(counts):
+        raise typer.BadParameter(f"--dark-level takes a number of counts, not {counts:g}")
+    return counts
+
+
 def symmetries(number: int | None) -> int | None:
     """How many symmetries a square grid's answers are averaged over."""
     if number not in (None, 1, 2, 4, 8):

@@ -94,7 +94,8 @@ class Actions(QObject):
                 self._look_again = False
                 self.look()
 
-        self.looker.start(lambda _stop: jobs.looking(movie, card, model.settings), on_step, on_end)
+        ready = model.ready_movie
+        self.looker.start(lambda _stop: jobs.looking(ready, card, model.settings), on_step, on_end)
 
     # -- running -----------------------------------------------------------
     def run_all(self) -> None:

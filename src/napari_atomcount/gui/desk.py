@@ -169,6 +169,7 @@ class AtomCountDock(QWidget):
         self.batch.noted.connect(show_info)
         self.model.prepared.connect(self.view.show_corner)
         self.model.prepared.connect(self._update)
+        self.model.prepared.connect(self.commands.look)
         session.movie_wanted.connect(self._open)
         session.failed.connect(show_error)
         session.noted.connect(show_info)

@@ -11,6 +11,7 @@ from napari_atomcount.records.movie import Movie
 
 AXES = ("time", "y", "x")
 MOVIE_KEY = "atomcount_movie"  # where a layer's metadata keeps the Movie that it shows
+DARK_KEY = "atomcount_dark_level"  # … and the counts that were taken off what it shows
 
 
 @dataclass(frozen=True)

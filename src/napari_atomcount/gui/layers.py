@@ -8,7 +8,7 @@ from napari.layers import Layer, Points
 from napari.utils.colormaps import Colormap
 
 from napari_atomcount.gui import points
-from napari_atomcount.gui.geometry import MOVIE_KEY, Geometry, movie_layer
+from napari_atomcount.gui.geometry import DARK_KEY, MOVIE_KEY, Geometry, movie_layer
 from napari_atomcount.gui.lazy import LazyFrames, draw_labels
 from napari_atomcount.gui.run import Run
 from napari_atomcount.gui.session_model import SessionModel
@@ -98,6 +98,11 @@ class ResultLayers:
         seen = viewed(movie, self.model.preparation)
         same = seen.data is movie.data
         layer.data = movie.data if same else LazyFrames(seen.shape, seen.dtype, seen.frame)
+        dark = seen.preparation.dark_level
+        lower = dark - layer.metadata.get(DARK_KEY, 0.0)
+        if lower:  # the picture looks as before
+            layer.contrast_limits = [limit - lower for limit in layer.contrast_limits]
+            layer.metadata[DARK_KEY] = dark
 
     def look_at_movie(self) -> None:
         """Turn to the session's movie: its first frame fills the view, the other movies are hidden."""
@@ -261,14 +266,18 @@ class ResultLayers:
                 layer.visible = overlay == (COLUMNS if role == UNCERTAIN else role)
 
     def apply_geometry(self) -> None:
-        """After a change of the calibration: scale and units of the movie's and of our layers.
+        """After a change of the calibration: scale and units of the movie's and our layers; the view stays.
 
         In one go, without events in between: napari warns of layers with different units when it draws.
         """
         geometry, frame, run = self._geometry(), self.frame, self.model.run
         movie_layer_ = self.movie_layer()
         if movie_layer_ is not None:
+            ratio = np.array(geometry.scale[1:]) / movie_layer_.scale[-2:]
             geometry.apply(movie_layer_)
+            camera = self.viewer.camera
+            camera.center = (camera.center[0], *(np.array(camera.center[-2:]) * ratio))
+            camera.zoom /= float(np.sqrt(ratio.prod()))
             movie_layer_.metadata[MOVIE_KEY] = self.model.movie
         for role in list(self._layers):  # `get` forgets layers that the user deleted
             layer = self.get(role)

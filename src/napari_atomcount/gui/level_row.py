@@ -6,7 +6,7 @@ from napari_atomcount.gui.asked_row import AskedRow
 from napari_atomcount.gui.forms import parse_positive
 
 TIP = (
-    "The mean of an image of vacuum alone, taken with the same beam and exposure. "
+    "The mean of an image of vacuum alone, taken with the same beam and exposure, its dark level included. "
     "Where it is 3 % too low, every other count is an atom too low."
 )
 

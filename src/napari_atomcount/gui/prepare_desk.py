@@ -52,6 +52,7 @@ class Preparing(QObject):
 
     def _wire(self) -> None:
         panel = self.panel
+        panel.dark_level_chosen.connect(lambda counts: self._prepare(dark_level=counts))
         panel.hot_pixels_chosen.connect(lambda on: self._prepare(hot_pixels=on))
         panel.rolling_chosen.connect(lambda n: self._prepare(rolling_frames=n))
         panel.bad_frames_typed.connect(self._type_bad)
@@ -264,13 +265,22 @@ class Preparing(QObject):
             words = [] if size is None else [f"{size['lattice']} [{''.join(map(str, size['zone_axis']))}]"]
             self.panel.say(" · ".join([*words, *step.value["warnings"]]), warn=bool(step.value["warnings"]))
 
-        self.runner.start(lambda _stop: prepare_jobs.calibrating(movie, lattice, roi, spots), on_step)
+        dark = self.model.preparation.dark_level
+        self.runner.start(lambda _stop: prepare_jobs.calibrating(movie, lattice, roi, dark, spots), on_step)
 
     def _use_scale(self, name: str) -> None:
         one = self.measured.get(name)
         if one is None or self.model.movie is None:
             return
         value = one["value"]
+        if name == "dark_level":  # what was measured without taking it off no longer holds
+            self._prepare(dark_level=float(f"{value:.4g}"))
+            self.measured = {
+                k: None if k in ("gain", "dose_e_per_A2") else v for k, v in self.measured.items()
+            }
+            self.panel.show_scales(self.measured)
+            self.panel.say("Measure scales once more: gain and dose are others with this dark level.")
+            return
         if name == "pixel_size_nm":  # pixels are taken as square unless the crystal says otherwise
             square = abs(one["anisotropy"]) < max(0.005, 3 * one["mean_error"] / one["mean"])
             value = (one["mean"], one["mean"]) if square else tuple(value)

@@ -35,13 +35,14 @@ def calibrating(
     movie: Movie,
     lattice: str,
     roi: tuple[int, int, int, int] | None,
+    dark_level: float,
     spots: NDArray[np.float64] | None = None,
 ) -> Iterator[Progress | Result]:
-    """Pixel size, gain and dose, as `pipeline.calibrating.calibrate` gives them."""
+    """Pixel size, gain, dose and dark level, as `pipeline.calibrating.calibrate` gives them."""
     from napari_atomcount.pipeline.calibrating import calibrate
 
     yield Progress("measuring the scales")
-    yield Result(calibrate(movie, lattice, roi=roi, spots=spots))
+    yield Result(calibrate(movie, lattice, roi=roi, dark_level=dark_level, spots=spots))
 
 
 def spectrum(movie: Movie, roi: tuple[int, int, int, int] | None) -> Iterator[Progress | Result]:

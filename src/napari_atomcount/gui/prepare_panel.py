@@ -1,4 +1,4 @@
-"""The part of section 1 that makes a movie ready: region, masks, hot pixels, bad frames, scales, the view."""
+"""The part of section 1 that makes a movie ready: dark level, hot pixels, region, masks, scales, the view."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -24,6 +25,7 @@ SCALES = (
     ("pixel_size_nm", "pixel size"),
     ("gain", "gain"),
     ("dose_e_per_A2", "dose"),
+    ("dark_level", "dark level"),
 )
 
 
@@ -32,7 +34,7 @@ class PreparePanel(QWidget):
 
     Signals
     -------
-    hot_pixels_chosen(bool), rolling_chosen(int)
+    dark_level_chosen(float), hot_pixels_chosen(bool), rolling_chosen(int)
         What they say.
     bad_frames_typed(str), find_bad_requested()
         Frames to leave out, as text; find them.
@@ -46,6 +48,7 @@ class PreparePanel(QWidget):
         Take over a measured scale.
     """
 
+    dark_level_chosen = Signal(float)
     hot_pixels_chosen = Signal(bool)
     rolling_chosen = Signal(int)
     bad_frames_typed = Signal(str)
@@ -86,6 +89,18 @@ class PreparePanel(QWidget):
 
     # -- making ------------------------------------------------------------
     def _make_frames(self) -> None:
+        self.dark = QDoubleSpinBox()
+        self.dark.setObjectName("atomcount_dark_level")
+        self.dark.setRange(-1e9, 1e9)
+        self.dark.setDecimals(2)
+        self.dark.setSuffix(" counts")
+        self.dark.setKeyboardTracking(False)
+        self.dark.setToolTip(
+            "What a pixel reads where no electron arrives; it is taken off. Below 0 after a stretch of the "
+            "contrast. Measure scales says where the noise puts it."
+        )
+        self.dark.valueChanged.connect(self.dark_level_chosen)
+        self._row(self._label("dark_level_caption", "dark level"), self.dark)
         self.hot = QCheckBox("replace hot pixels and X-rays")
         self.hot.setObjectName("atomcount_hot_pixels")
         self.hot.setToolTip(
@@ -149,7 +164,7 @@ class PreparePanel(QWidget):
         find = self._button(
             "calibrate",
             "Measure scales",
-            "Pixel size from the crystal's spots, gain and dose from the noise.",
+            "Pixel size from the crystal's spots; gain, dose and dark level from the noise.",
         )
         find.clicked.connect(
             lambda _c=False: self.calibrate_requested.emit(self.lattice.currentText(), False)
@@ -195,13 +210,15 @@ class PreparePanel(QWidget):
     # -- showing -----------------------------------------------------------
     def show_preparation(self, preparation: Preparation, settings: AnalysisSettings, enabled: bool) -> None:
         """Show what holds."""
-        for widget in (self.hot, self.rolling, self.bad):
+        form = (self.dark, self.hot, self.rolling, self.bad)
+        for widget in form:
             widget.blockSignals(True)
+        self.dark.setValue(preparation.dark_level)
         self.hot.setChecked(preparation.hot_pixels)
         self.rolling.setValue(preparation.rolling_frames)
         self._shown_bad = ", ".join(map(str, preparation.bad_frames))
         self.bad.setText(self._shown_bad)
-        for widget in (self.hot, self.rolling, self.bad):
+        for widget in form:
             widget.blockSignals(False)
         roi = settings.roi
         self.region_words.setVisible(roi is not None)
@@ -221,7 +238,7 @@ class PreparePanel(QWidget):
             words, use = self.found[name]
             one = None if found is None else found.get(name)
             words.setVisible(one is not None)
-            use.setVisible(one is not None)
+            use.setVisible(one is not None and not one.get("fits", False))
             if one is not None:
                 words.setText(f"{caption} {_in_words(name, one)}")
 
@@ -248,6 +265,7 @@ def _in_words(name: str, one: dict) -> str:
         ratio = one.get("ratio_to_stated")
         apart = "" if ratio is None else f" ({100 * (ratio - 1):+.1f} % from what was stated)"
         return f"{size} ± {100 * one['mean_error'] / one['mean']:.2f} %{apart}"
-    unit = "counts per electron" if name == "gain" else "e/Å²"
+    unit = {"gain": "counts per electron", "dark_level": "counts"}.get(name, "e/Å²")
     error = one.get("error")
-    return f"{one['value']:.4g} {unit}" + (" (at least)" if error is None else f" ± {error:.2g}")
+    about = " (at least)" if error is None else f" ± {error:.2g}"
+    return f"{one['value']:.4g} {unit}{about}" + (f", {one['taken_off']:g} fits" if one.get("fits") else "")

@@ -28,6 +28,7 @@ class Basis:
     mask: str | None
     hot_sigma: float | None
     bad_frames: tuple[int, ...]
+    dark_level: float
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: the settings of the detection, and the rest beside them."""
@@ -37,6 +38,7 @@ class Basis:
             "mask": self.mask,
             "hot_sigma": self.hot_sigma,
             "bad_frames": list(self.bad_frames),
+            "dark_level": self.dark_level,
         }
 
     @classmethod
@@ -51,6 +53,7 @@ class Basis:
             values.get("mask"),
             values.get("hot_sigma"),
             tuple(values.get("bad_frames", ())),
+            values.get("dark_level", 0.0),
         )
 
 
@@ -62,6 +65,7 @@ def basis_of(settings: AnalysisSettings, preparation: Preparation) -> Basis:
         None if settings.mask is None else str(settings.mask),
         preparation.hot_sigma if preparation.hot_pixels else None,
         preparation.bad_frames,
+        preparation.dark_level,
     )
 
 

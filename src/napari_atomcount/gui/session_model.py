@@ -220,11 +220,17 @@ class SessionModel(QObject):
             self.settings.roi,
             self.settings.mask,
         )
+        lifted = preparation.dark_level != self.preparation.dark_level
         self.preparation, self.settings = preparation, settings
         if changed:
             for run in self.runs.values():
                 run.followed = None
             self.prepared.emit()
+        if lifted and self.movie is not None:  # gain and dose were estimated with another zero
+            sources = self.movie.calibration.sources
+            old = {name: None for name in ("gain", "dose_e_per_A2") if sources.get(name) == "estimated"}
+            if old:
+                self.set_calibration(self.movie.calibration.updated("estimated", **old))
 
     @property
     def ready_movie(self) -> Movie:

@@ -1,4 +1,4 @@
-"""A movie made ready: hot pixels and X-rays, running means, bad frames. Frames change when they are read."""
+"""A movie made ready: hot pixels, dark level, running means, bad frames. Frames change when they are read."""
 
 from __future__ import annotations
 
@@ -98,12 +98,14 @@ class Cleaned:
         Limit of `hot_pixels`; None: they stay.
     bad : iterable of int
         Frames that read as blank, and so count as not observed.
+    dark : float
+        Taken off every pixel; the frames are float32 then, else of the type of `data`.
     """
 
-    def __init__(self, data: Any, sigma: float | None, bad: Iterable[int] = ()) -> None:
-        self._data, self._sigma, self._bad = data, sigma, frozenset(bad)
+    def __init__(self, data: Any, sigma: float | None, bad: Iterable[int] = (), dark: float = 0.0) -> None:
+        self._data, self._sigma, self._bad, self._dark = data, sigma, frozenset(bad), dark
         self.shape: tuple[int, ...] = tuple(data.shape)
-        self.dtype = data.dtype
+        self.dtype = np.dtype(np.float32) if dark else data.dtype
         self.ndim = 3
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
@@ -113,7 +115,9 @@ class Cleaned:
         if t in self._bad:
             return np.zeros(self.shape[1:], self.dtype)
         frame = read_frame(self._data, t)
-        return frame if self._sigma is None else without_hot_pixels(frame, self._sigma)
+        if self._sigma is not None:
+            frame = without_hot_pixels(frame, self._sigma)
+        return (frame - np.float64(self._dark)).astype(np.float32) if self._dark else frame
 
 
 class RollingMean:

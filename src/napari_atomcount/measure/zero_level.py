@@ -1,6 +1,11 @@
-"""Whether intensities start at zero electrons: an image's own noise is the stronger the brighter it is."""
+"""Where electrons begin in an image's intensities: its own noise is the stronger the brighter it is."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +26,50 @@ COARSEST_A, RIM_A = 0.225, 4.0
 OUTLIERS = 8.0
 #: Fewer pixels of one largest value are chance.
 FEWEST_CUT = 20
-#: Side of the squares from whose scatter the error comes, Å.
-SQUARE_A = 6.0
+#: With a smaller slope the tops of columns are mostly cut off, and nothing says where electrons begin.
+LEAST_SLOPE = 0.45
+#: Side of the squares from whose scatter the error comes, Å, and by how much that is too small in simulated
+#: images (``scripts/zero_level_accuracy.py``).
+SQUARE_A, LARGER = 6.0, 1.2
+#: What images of one scene cannot tell better, however many there are, as a fraction.
+SHARED = 0.02
 
 
-def noise_slope(
-    frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, float]
-) -> tuple[float, float] | None:
-    """By how many percent the noise's variance grows where an image is brighter by one percent.
+@dataclass(frozen=True)
+class ZeroLevel:
+    """Where electrons begin.
 
-    Counted electrons have a variance proportional to their mean (Poisson): the slope is 1. Where the contrast
-    was stretched, as programs do that write 8-bit pictures, something was taken off all of them and it is
-    less, about 0.6 from the darkest pixel to the brightest; where a dark level was not taken off it is more.
+    Parameters
+    ----------
+    slope, slope_error : float
+        By how many percent the noise's variance grows where an image is brighter by one percent, and its
+        standard error. Counted electrons have a variance proportional to their mean (Poisson): 1. Less where
+        the contrast was stretched, as programs do that write 8-bit pictures; more above a dark level.
+    level : float
+        Mean of the image, counts.
+    """
+
+    slope: float
+    slope_error: float
+    level: float
+
+    @property
+    def counts(self) -> float:
+        """Counts at which the noise would end, and so electrons begin; NaN where nothing says it."""
+        return self.level * (1 - 1 / self.slope) if self.slope > LEAST_SLOPE else math.nan
+
+    @property
+    def error(self) -> float:
+        """Standard error of `counts`."""
+        return abs(self.level - self.counts) * self.slope_error / self.slope
+
+
+def zero_level(frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> ZeroLevel | None:
+    """Where electrons begin in one image, from its noise.
+
     The noise is that beyond the microscope's reach, so that a camera's MTF changes nothing; of an image that
     was enlarged or filtered little of it is left, and what it says is as little to be trusted as its counts.
+    Its variance is compared with the brightness of the same places, both seen through the same window.
 
     Parameters
     ----------
@@ -45,9 +80,8 @@ def noise_slope(
 
     Returns
     -------
-    tuple of float or None
-        Slope and its standard error; simulated HRTEM of 100 to 2·10⁴ e/Å² has 0.8 to 1.1. None where the
-        pixels are too coarse, the image too small, or nothing in it differs in brightness.
+    ZeroLevel or None
+        None where the pixels are too coarse, the image too small, or nothing in it differs in brightness.
     """
     image = without_gaps(frame)
     ny, nx = image.shape
@@ -64,7 +98,7 @@ def noise_slope(
     beyond = 1 / (1 + np.exp(np.clip((NOISE_FROM - k) / EDGE, -50, 50)))
     local = np.exp(-2 * (np.pi * k * LOCAL_A) ** 2)
 
-    def filtered(values: Doubles, by: Doubles) -> Doubles:
+    def filtered(values: Doubles, by: npt.NDArray[Any]) -> Doubles:
         return np.asarray(fft.irfft2(fft.rfft2(values) * by, (ny, nx)))
 
     noise_alone = filtered(image, beyond)
@@ -72,21 +106,24 @@ def noise_slope(
     if spikes.any():
         image = np.where(spikes, ndimage.median_filter(image, 3), image)
         noise_alone = filtered(image, beyond)
+    # the filter spreads an electron's noise over its kernel: the variance seen at a place is that of the mean
+    # brightness under the square of the kernel
+    point = np.zeros((ny, nx))
+    point[0, 0] = 1.0
+    spread = filtered(point, beyond) ** 2
+    share = float(spread.sum())
+    window = filtered(spread, local) / share
     variance = filtered(noise_alone**2, local)
-    mean = filtered(image, local)
+    mean = filtered(image, fft.rfft2(window))
     inside = tuple(slice(r, -r) for r in rim)
     mean, variance = mean[inside], variance[inside]
     level, noise = float(mean.mean()), float(variance.mean())
-
-    # what white Poisson noise does to the local mean's variance, and to its covariance with the power
-    point = np.zeros((ny, nx))
-    point[0, 0] = 1.0
-    fine, wide = filtered(point, beyond), filtered(point, local)
-    share = float((fine**2).sum())
     if noise <= 0 or level <= 0:
         return None
-    third = float((wide * filtered(fine**2, local)).sum())
-    seen = float(mean.var()) - noise * float((wide**2).sum()) / share
+
+    # less what white Poisson noise does to the mean's variance, and to its covariance with the noise's
+    third = share * float((window**2).sum())
+    seen = float(mean.var()) - noise * float((window**2).sum()) / share
     together = float(np.mean((mean - level) * variance)) - (noise / share) ** 2 / level * third
     if seen <= 0:
         return None
@@ -95,8 +132,21 @@ def noise_slope(
     height, width = (n // s * s for n, s in zip(rest.shape, squares, strict=True))
     down, across = squares
     scatter = rest[:height, :width].reshape(height // down, down, width // across, across).mean((1, 3))
-    error = float(scatter.std()) / float(np.sqrt(scatter.size)) / seen
-    return lean * level / noise, error * level / noise
+    error = LARGER * float(scatter.std()) / float(np.sqrt(scatter.size)) / seen
+    return ZeroLevel(lean * level / noise, error * level / noise, level)
+
+
+def common_zero(each: Iterable[ZeroLevel | None]) -> ZeroLevel | None:
+    """What images of one camera say together: the median; None where none says anything.
+
+    Images of one scene share some of their errors: what is left of many of them is `SHARED`.
+    """
+    said = [one for one in each if one is not None]
+    if not said:
+        return None
+    slope, error, level = np.median([(one.slope, one.slope_error, one.level) for one in said], axis=0)
+    together = math.hypot(float(error) / math.sqrt(len(said)), SHARED * float(slope))
+    return ZeroLevel(float(slope), together if len(said) > 1 else float(error), float(level))
 
 
 def cut_share(frame: npt.NDArray[np.floating]) -> float:

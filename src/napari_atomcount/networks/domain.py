@@ -13,9 +13,29 @@ EARLIER_NORMALISATION = "local beam level, Gaussian of 2.5 nm: I / level - 1"
 LARGEST_UNEVENNESS = 0.35
 #: Slope of the noise over the brightness (1: electrons from zero) between which counts can be trusted, the
 #: deviations by which it has to be beyond, and the dose up to which the noise drowns what else is fine.
-SLOPES, SURELY, NOISY_e_per_A2 = (0.75, 1.2), 4.0, 3e4
+SLOPES, SURELY, NOISY_e_per_A2 = (0.85, 1.15), 3.0, 3e4
 #: Share of pixels with exactly the largest value: of Poisson images of one electron a pixel it is 0.0001.
 LARGEST_CUT = 0.0008
+
+
+class ZeroLevel(Protocol):
+    """What the noise says of where electrons begin in the intensities."""
+
+    @property
+    def slope(self) -> float:
+        """Growth of the noise's variance with the brightness; 1: electrons begin at zero."""
+
+    @property
+    def slope_error(self) -> float:
+        """Its standard error."""
+
+    @property
+    def counts(self) -> float:
+        """Where electrons begin; NaN: not known."""
+
+    @property
+    def error(self) -> float:
+        """Standard error of `counts`."""
 
 
 class Lattice(Protocol):
@@ -49,7 +69,7 @@ def check_domain(
     unevenness: float | None = None,
     dark_field: bool | None = None,
     lattice: Lattice | None = None,
-    noise_slope: tuple[float, float] | None = None,
+    zero: ZeroLevel | None = None,
     cut: float = 0.0,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
@@ -68,8 +88,8 @@ def check_domain(
         From :func:`napari_atomcount.measure.imaging.dark_field`.
     lattice : optional
         From :func:`napari_atomcount.measure.lattice_spots.look_for_lattice`.
-    noise_slope : tuple of float, optional
-        From :func:`napari_atomcount.measure.zero_level.noise_slope`, with its error.
+    zero : optional
+        From :func:`napari_atomcount.measure.zero_level.zero_level`.
     cut : float, optional
         From :func:`napari_atomcount.measure.zero_level.cut_share`.
 
@@ -134,8 +154,8 @@ def check_domain(
             "The intensities have no zero level that electrons could be counted from: "
             "the contrast was rescaled, and counts are not to be trusted."
         )
-    elif card.counts and noise_slope is not None and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
-        words += _without_zero(*noise_slope)
+    elif card.counts and zero is not None and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
+        words += _off_zero(zero)
     if card.counts and cut > LARGEST_CUT:
         words.append(
             f"{100 * cut:.2g} % of the pixels have exactly the largest value: the contrast was cut off, the "
@@ -154,21 +174,25 @@ def check_domain(
     return words
 
 
-def _without_zero(slope: float, error: float) -> list[str]:
-    """What the noise says of intensities that do not start at zero electrons."""
-    if slope < SLOPES[0] and 1 - slope > SURELY * error:
+def _off_zero(zero: ZeroLevel) -> list[str]:
+    """What the noise says of intensities that do not start at zero electrons, and what to do about it."""
+    if abs(zero.slope - 1) < SURELY * zero.slope_error or SLOPES[0] < zero.slope < SLOPES[1]:
+        return []
+    begin = ""
+    if math.isfinite(zero.counts):
+        begin = f" (by the noise {zero.counts:.3g} ± {zero.error:.2g} counts)"
+    state = f"state where electrons begin{begin} as the dark level (in Prepare, or --dark-level)"
+    if zero.slope < 1:
         return [
             "The noise does not grow with the brightness as counted electrons' does: the contrast was "
             "stretched (8-bit pictures often are), or the image was enlarged or filtered. Counts are not to "
-            "be trusted (after a stretch they are several atoms too high); open the camera's own file."
+            "be trusted (after a stretch they are several atoms too high); open the camera's own file, or, "
+            f"after a stretch, {state}."
         ]
-    if slope > SLOPES[1] and slope - 1 > SURELY * error:
-        return [
-            f"The noise grows faster than the brightness, as where about {100 * (1 - 1 / slope):.0f} % of "
-            "the intensities are no electrons: counts come out too low and are not to be trusted; take the "
-            "camera's dark level off."
-        ]
-    return []
+    return [
+        "The noise grows faster than the brightness, as where a dark level was not taken off: counts come "
+        f"out too low and are not to be trusted; {state}."
+    ]
 
 
 def _without_lattice(card: ModelCard, lattice: Lattice) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from napari_atomcount.io.session import Session
 from napari_atomcount.measure.imaging import column_contrast, dark_field, unevenness
 from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
-from napari_atomcount.measure.zero_level import cut_share, noise_slope
+from napari_atomcount.measure.zero_level import common_zero, cut_share, zero_level
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
 from napari_atomcount.networks.expectation import expect
@@ -199,21 +199,10 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         contrast=float(np.median([column_contrast(s, pixel_size) for s in samples])) if samples else None,
         unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
         dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
-        noise_slope=_noise_slope(samples, pixel_size),
+        zero=common_zero(zero_level(middle_of(s), pixel_size) for s in samples),
         cut=float(np.median([cut_share(s) for s in samples])) if samples else 0.0,
         lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),
     )
-
-
-def _noise_slope(
-    samples: list[npt.NDArray[np.float32]], pixel_size_nm: tuple[float, float]
-) -> tuple[float, float] | None:
-    """The median of what images say of their zero level, and its error."""
-    said = [slope for one in samples if (slope := noise_slope(middle_of(one), pixel_size_nm)) is not None]
-    if not said:
-        return None
-    slopes, errors = zip(*said, strict=True)
-    return float(np.median(slopes)), float(np.median(errors)) / math.sqrt(len(said))
 
 
 def _loaded(model: ModelCard | Looks, settings: AnalysisSettings) -> Looks:
@@ -270,6 +259,7 @@ def describe(
             "shape": list(movie.shape),
             "dtype": str(movie.dtype),
         },
+        preparation=movie.preparation.model_dump(mode="json"),
         settings=settings.model_dump(mode="json"),
         calibration=movie.calibration.model_dump(mode="json"),
         model={

@@ -1,4 +1,4 @@
-"""What a movie says of its own scales: pixel size from the crystal, gain from the noise, dose from both."""
+"""What a movie says of its own scales: pixel size from the crystal, gain, dark level, dose from the noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from napari_atomcount.measure.finding import RIM_NM, find_regions
 from napari_atomcount.measure.gain import Gain, measure_gain
 from napari_atomcount.measure.imaging import estimate_dose
 from napari_atomcount.measure.spots import Spectrum, find_spots, power_spectrum
-from napari_atomcount.pipeline.camera import brightest
+from napari_atomcount.measure.zero_level import ZeroLevel, common_zero, zero_level
+from napari_atomcount.pipeline.camera import brightest, middle_of
 from napari_atomcount.records.calibration import ATOMIC_PIXEL_RANGE_NM
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
@@ -32,8 +33,13 @@ CUT = (
 )
 LARGE_NM = 15.0  # a larger crystal has the lattice of the bulk, within 0.1 %
 WORST_GAIN = 0.2  # relative error beyond which a gain says nothing
+ZERO_FRAMES = 8
+WORST_ZERO = 0.15  # error of the dark level over the electrons' counts, beyond which it says nothing
+# standard errors, and fraction of the electrons' counts, up to which the dark level that is taken off fits
+NEAR_ZERO, CLOSE_TO_ZERO = 3.0, 0.15
 OF_FRAMES = "noise of differences between frames, and of their sum in vacuum"
 OF_ONE_FRAME = "noise of vacuum in a single frame: an upper bound"
+OF_BRIGHTNESS = "how the noise grows with the brightness"
 
 Images = list[npt.NDArray[Any]]
 
@@ -48,7 +54,7 @@ def calibrate(
     spots: npt.NDArray[np.float64] | None = None,
     as_bulk: bool = False,
 ) -> dict[str, Any]:
-    """Measure pixel size, gain and dose, each with its error.
+    """Measure pixel size, gain, dose and dark level, each with its error.
 
     Parameters
     ----------
@@ -63,7 +69,7 @@ def calibrate(
     roi : tuple of int, optional
         y0, y1, x0, x1 in px, where the crystal is; the gain is measured on whole frames.
     dark_level : float, optional
-        Counts without electrons; None: measured too.
+        Counts without electrons, taken off; None: what is measured of them is.
     spots : ndarray, shape (N, 2), optional
         Spots that a person pointed at, (ky, kx) in cycles per px.
     as_bulk : bool
@@ -72,8 +78,8 @@ def calibrate(
     Returns
     -------
     dict
-        ``pixel_size_nm``, ``gain``, ``dose_e_per_A2``, each with ``value``, ``error`` and ``source`` or None,
-        ``spots`` and ``warnings``; plain numbers, ready for JSON.
+        ``pixel_size_nm``, ``gain``, ``dose_e_per_A2``, ``dark_level``, each with ``value``, ``error`` and
+        ``source`` or None, ``spots`` and ``warnings``; plain numbers, ready for JSON.
 
     Raises
     ------
@@ -97,7 +103,11 @@ def calibrate(
                 raise spectral from None
     else:
         warnings.append("no lattice was given (--lattice): the pixel size was not measured")
-    gain = measure_gain(_gain_frames(movie, numbers), dark_level, single=True)
+    successive = _gain_frames(movie, numbers)
+    zero = _zero(successive, movie.calibration.pixel_size_nm if size is None else size.size_nm)
+    if dark_level is None and zero is not None:
+        dark_level = zero.counts
+    gain = measure_gain(successive, dark_level, single=True)
     if gain is None:
         warnings.append(
             "the gain was not measured: it needs two successive frames of the same scene, or one with vacuum"
@@ -117,6 +127,7 @@ def calibrate(
         "pixel_size_nm": None if size is None else _about_size(size, movie, small, warnings),
         "gain": None if gain is None else _about_gain(gain),
         "dose_e_per_A2": _dose(movie, gain, size, parts, warnings),
+        "dark_level": None if zero is None else _about_zero(zero, dark_level, warnings),
         "spots": [
             {
                 "ky": float(ky),
@@ -280,6 +291,34 @@ def _about_gain(gain: Gain) -> dict[str, Any]:
         "single_pixels": gain.single_pixels,
         "frame_pairs": gain.frames - 1,
         "from": OF_FRAMES if gain.frames > 1 else OF_ONE_FRAME,
+    }
+
+
+def _zero(frames: Images, pixel_size_nm: tuple[float, float] | None) -> ZeroLevel | None:
+    """Where electrons begin, if successive frames say it well enough."""
+    if pixel_size_nm is None:
+        return None
+    zero = common_zero(zero_level(middle_of(frame), pixel_size_nm) for frame in frames[:ZERO_FRAMES])
+    if zero is None or not zero.error < WORST_ZERO * abs(zero.level - zero.counts):
+        return None
+    return zero
+
+
+def _about_zero(zero: ZeroLevel, taken_off: float | None, warnings: list[str]) -> dict[str, Any]:
+    apart = abs(zero.counts - (taken_off or 0.0))
+    fits = apart < max(NEAR_ZERO * zero.error, CLOSE_TO_ZERO * (zero.level - zero.counts))
+    if not fits:
+        warnings.append(
+            f"electrons begin at {zero.counts:.3g} ± {zero.error:.2g} counts, not at {taken_off or 0:g}: "
+            "gain, dose and counts of atoms are wrong unless that is taken off as the dark level"
+        )
+    return {
+        "value": zero.counts,
+        "error": zero.error,
+        "source": "estimated",
+        "from": OF_BRIGHTNESS,
+        "taken_off": taken_off or 0.0,
+        "fits": bool(fits),
     }
 
 

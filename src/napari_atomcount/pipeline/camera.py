@@ -12,6 +12,7 @@ from napari_atomcount.measure.gain import measure_gain
 from napari_atomcount.measure.imaging import estimate_dose
 from napari_atomcount.measure.mtf import measure_mtf
 from napari_atomcount.networks.normalise import beam_level
+from napari_atomcount.pipeline.preparing import stated_level
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.mtf import Mtf
 from napari_atomcount.records.settings import AnalysisSettings
@@ -50,7 +51,7 @@ def camera_mtf(movie: Movie, settings: AnalysisSettings, images: int = 1) -> Mtf
     if calibration.gain is not None:
         gain, error = calibration.gain, STATED_ERROR
     elif dose is not None and calibration.sources.get("dose_e_per_A2") in given:
-        vacuum = settings.detect.beam_level or float(np.median([brightest(f, pixel_A) for f in frames]))
+        vacuum = stated_level(movie, settings) or float(np.median([brightest(f, pixel_A) for f in frames]))
         gain, error = vacuum / (dose * pixel_A**2), STATED_ERROR
     else:
         found = measure_gain(frames[:1] if images > 1 else frames, single=True)

@@ -17,6 +17,7 @@ from napari_atomcount.measure.vacuum import LITTLE_VACUUM, little_vacuum
 from napari_atomcount.pipeline.area import Area
 from napari_atomcount.pipeline.camera import camera_mtf
 from napari_atomcount.pipeline.focal import Look, check_series, frame_numbers, look_at
+from napari_atomcount.pipeline.preparing import stated_level
 from napari_atomcount.records import tables
 from napari_atomcount.records.maps import ProbabilityMaps
 from napari_atomcount.records.movie import Movie
@@ -146,7 +147,7 @@ def detect_frames(
             return
         begun = time.monotonic()
         look = look_at(movie, t, card, settings.detect)
-        level = settings.detect.beam_level
+        level = stated_level(movie, settings)
         maps = detector.detect(look.seen, pixel_size, look.valid, mtf, settings.detect.symmetries, level)
         if look.broken is not None:
             maps = replace(maps, observed=maps.observed & ~_in_map(look.broken, maps))

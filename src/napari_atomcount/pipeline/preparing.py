@@ -1,4 +1,4 @@
-"""A movie as its preparation says: hot pixels replaced, bad frames blank, all when a frame is read."""
+"""A movie as its preparation says, when a frame is read: dark level and hot pixels gone, bad frames blank."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from napari_atomcount.measure.preparing import BadFrame, Cleaned, RollingMean, f
 from napari_atomcount.records.errors import InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
+from napari_atomcount.records.settings import AnalysisSettings
 
 
 def prepared(movie: Movie, preparation: Preparation) -> Movie:
@@ -19,10 +20,25 @@ def prepared(movie: Movie, preparation: Preparation) -> Movie:
 
     Its `content_hash` is that of the prepared pixels: ask the movie as read for a session's.
     """
-    if not preparation.hot_pixels and not preparation.bad_frames:
+    if not preparation.hot_pixels and not preparation.bad_frames and not preparation.dark_level:
         return movie
     sigma = preparation.hot_sigma if preparation.hot_pixels else None
-    return replace(movie, data=Cleaned(movie.data, sigma, preparation.bad_frames))
+    data = Cleaned(movie.data, sigma, preparation.bad_frames, preparation.dark_level)
+    return replace(movie, data=data, preparation=preparation)
+
+
+def stated_level(movie: Movie, settings: AnalysisSettings) -> float | None:
+    """The beam level that a person stated, counts, without the dark level that was taken off the frames.
+
+    Raises
+    ------
+    InputError
+        If nothing is left of it.
+    """
+    level, dark = settings.detect.beam_level, movie.preparation.dark_level
+    if level is not None and level <= dark:
+        raise InputError(f"A beam level of {level:g} counts is not above the dark level of {dark:g}.")
+    return None if level is None else level - dark
 
 
 def viewed(movie: Movie, preparation: Preparation) -> Movie:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_atomcount.records.calibration import Calibration
 from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.preparation import Preparation
 
 Frame = npt.NDArray[Any]
 HASHED_FRAMES = 32
@@ -52,6 +53,8 @@ class Movie:
         File or folder it was read from.
     dataset : str, optional
         Which dataset of the file, where it holds several.
+    preparation : Preparation
+        What was done to the frames since they were read.
     warnings : tuple of str
         What the reader had to put up with, in words.
     """
@@ -61,6 +64,7 @@ class Movie:
     name: str
     path: Path | None = None
     dataset: str | None = None
+    preparation: Preparation = field(default=Preparation())
     warnings: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

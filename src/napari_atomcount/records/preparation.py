@@ -8,6 +8,12 @@ from napari_atomcount.records.settings import Settings, setting
 class Preparation(Settings):
     """What is done to the frames, and how they are shown; the file itself never changes."""
 
+    dark_level: float = setting(
+        0.0,
+        "counts",
+        "what a pixel reads where no electron arrives, taken off; below 0 after a stretch of the contrast",
+        allow_inf_nan=False,
+    )
     hot_pixels: bool = setting(
         False, "", "replace hot pixels and X-rays by the median around them, and nothing else"
     )

@@ -242,6 +242,16 @@ def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, wri
     assert check_domain(card, cut=0.0003) == []
     (dark,) = check_domain(card, zero=ZeroLevel(1.6, 0.05, 100.0))
     assert "(by the noise 37.5 ± 2 counts) as the dark level" in dark
+    (smooth,) = check_domain(card, noise_blur_px=0.9, zero=ZeroLevel(0.5, 0.05, 100.0))
+    assert "smoothed or enlarged" in smooth
+    assert (
+        check_domain(card, noise_blur_px=0.5)
+        == check_domain(card, noise_blur_px=0.9, dose_e_per_A2=9e4)
+        == []
+    )
+    (others,) = check_domain(card, likeness=0.3)
+    assert "different scenes" in others
+    assert check_domain(card, likeness=0.8) == []
     (flat,) = check_domain(card, zero=ZeroLevel(0.05, 0.1, 100.0))
     assert "state where electrons begin as the dark level" in flat
     assert check_domain(card, zero=ZeroLevel(0.6, 0.05, 100.0), dose_e_per_A2=9e4) == []

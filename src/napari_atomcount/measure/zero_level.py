@@ -29,7 +29,7 @@ FEWEST_CUT = 20
 #: With a smaller slope the tops of columns are mostly cut off, and nothing says where electrons begin.
 LEAST_SLOPE = 0.45
 #: Side of the squares from whose scatter the error comes, Å, and by how much that is too small in simulated
-#: images (``scripts/zero_level_accuracy.py``).
+#: images (``scripts/input_checks.py``).
 SQUARE_A, LARGER = 6.0, 1.2
 #: What images of one scene cannot tell better, however many there are, as a fraction.
 SHARED = 0.02

@@ -14,8 +14,13 @@ LARGEST_UNEVENNESS = 0.35
 #: Slope of the noise over the brightness (1: electrons from zero) between which counts can be trusted, the
 #: deviations by which it has to be beyond, and the dose up to which the noise drowns what else is fine.
 SLOPES, SURELY, NOISY_e_per_A2 = (0.85, 1.15), 3.0, 3e4
+#: Blur of the noise that no usual camera makes.
+LARGEST_BLUR_px = 0.58
 #: Share of pixels with exactly the largest value: of Poisson images of one electron a pixel it is 0.0001.
 LARGEST_CUT = 0.0008
+
+#: Of frames of one scene: simulated ones reach 0.87 at 30 e/Å², and from 1.07 on at 100 and more; others 0.3.
+LEAST_LIKENESS = 0.6
 
 
 class ZeroLevel(Protocol):
@@ -71,6 +76,8 @@ def check_domain(
     lattice: Lattice | None = None,
     zero: ZeroLevel | None = None,
     cut: float = 0.0,
+    noise_blur_px: float | None = None,
+    likeness: float | None = None,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
 
@@ -92,6 +99,10 @@ def check_domain(
         From :func:`napari_atomcount.measure.zero_level.zero_level`.
     cut : float, optional
         From :func:`napari_atomcount.measure.zero_level.cut_share`.
+    noise_blur_px : float, optional
+        From :func:`napari_atomcount.measure.fine_noise.noise_blur_px`.
+    likeness : float, optional
+        Of successive frames, from :func:`napari_atomcount.measure.likeness.likeness`.
 
     Returns
     -------
@@ -154,13 +165,25 @@ def check_domain(
             "The intensities have no zero level that electrons could be counted from: "
             "the contrast was rescaled, and counts are not to be trusted."
         )
-    elif card.counts and zero is not None and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
-        words += _off_zero(zero)
+    elif card.counts and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
+        if noise_blur_px is not None and noise_blur_px > LARGEST_BLUR_px:
+            words.append(
+                "The finest noise is missing: the image was smoothed or enlarged, or the camera blurs more "
+                "than usual. Counts come out too low after smoothing and are not to be trusted; open the "
+                "camera's own file."
+            )
+        elif zero is not None:
+            words += _off_zero(zero)
     if card.counts and cut > LARGEST_CUT:
         words.append(
             f"{100 * cut:.2g} % of the pixels have exactly the largest value: the contrast was cut off, the "
             "camera was saturated, or something is drawn into the image. Counts are not to be trusted; open "
             "the camera's own file."
+        )
+    if likeness is not None and likeness < LEAST_LIKENESS:
+        words.append(
+            "The frames show different scenes: the columns and counts of each stand, but sites, occupancies, "
+            "events and drift, which take them for one movie, mean nothing."
         )
     if contrast is not None and math.isfinite(contrast):
         low, high = domain.contrast
@@ -185,9 +208,9 @@ def _off_zero(zero: ZeroLevel) -> list[str]:
     if zero.slope < 1:
         return [
             "The noise does not grow with the brightness as counted electrons' does: the contrast was "
-            "stretched (8-bit pictures often are), or the image was enlarged or filtered. Counts are not to "
-            "be trusted (after a stretch they are several atoms too high); open the camera's own file, or, "
-            f"after a stretch, {state}."
+            "stretched (8-bit pictures often are), or the image was filtered. Counts are not to be trusted "
+            "(after a stretch they are several atoms too high); open the camera's own file, or, after a "
+            f"stretch, {state}."
         ]
     return [
         "The noise grows faster than the brightness, as where a dark level was not taken off: counts come "

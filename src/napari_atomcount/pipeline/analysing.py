@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib import metadata
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from napari_atomcount.io.session import Session
+from napari_atomcount.measure.fine_noise import noise_blur_px
 from napari_atomcount.measure.imaging import column_contrast, dark_field, unevenness
 from napari_atomcount.measure.lattice_spots import first_spacings, look_for_lattice
+from napari_atomcount.measure.likeness import likeness
 from napari_atomcount.measure.zero_level import common_zero, cut_share, zero_level
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.networks.domain import check_domain
@@ -200,9 +203,17 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         unevenness=float(np.median([unevenness(s, pixel_size) for s in samples])) if samples else None,
         dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
         zero=common_zero(zero_level(middle_of(s), pixel_size) for s in samples),
+        noise_blur_px=_median([noise_blur_px(middle_of(s), pixel_size) for s in samples]),
+        likeness=_median([likeness(one, two, pixel_size) for one, two in pairwise(map(middle_of, samples))]),
         cut=float(np.median([cut_share(s) for s in samples])) if samples else 0.0,
         lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),
     )
+
+
+def _median(values: list[float]) -> float | None:
+    """The median of what is known; None where nothing is."""
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.median(known)) if known else None
 
 
 def _loaded(model: ModelCard | Looks, settings: AnalysisSettings) -> Looks:

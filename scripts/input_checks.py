@@ -1,6 +1,6 @@
-"""How far the dark level that the noise tells is from the true one, and what it is worth for counts.
+"""What the program finds out of images that are not as a camera took them, and what it is worth for counts.
 
-Usage: python scripts/zero_level_accuracy.py [--particles N] [--wide N] [--seed S] [--out FILE.csv]
+Usage: python scripts/input_checks.py [--particles N] [--wide N] [--seed S] [--out FILE.csv]
 
 Simulated images of the benchmark's particles, as their intensities are and after what programs and cameras do
 to them: 8-bit pictures between the darkest and the brightest pixel, or between their 0.2 and 99.8
@@ -9,7 +9,8 @@ of one scene together. One row of each: how often the program says that electron
 error of where they begin (over the mean of the electrons' counts) beside the one that is stated, and the
 counts of `fcc-110-hrtem` in single images as they are, with the true dark level taken off, and with the
 measured one. Before it, images of the wide conditions and movies in vacuum, on film and beside an edge with
-several cameras, which are as they should be: none of them should be named.
+several cameras, which are as they should be: none of them should be named. The same images after filters show
+how the finest noise tells it, images of other particles what is no movie.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ import argparse
 import sys
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_atomcount.benchmark import scenes
 from napari_atomcount.benchmark.scoring import score_image
 from napari_atomcount.measure.columns import find_columns
+from napari_atomcount.measure.fine_noise import noise_blur_px
+from napari_atomcount.measure.likeness import likeness
 from napari_atomcount.measure.zero_level import ZeroLevel, common_zero, zero_level
 from napari_atomcount.networks.card import load_card
 from napari_atomcount.networks.detector import Detector
@@ -103,7 +108,21 @@ def sound(detector: Detector, wide: int, particles: int, seed: int) -> None:
         dose_e_per_A2=scenes.Uniform(low=100.0, high=2e4, log=True),
     )  # fmt: skip
     pictures = [scenes.picture(usual, seed, k, PARTICLES, scenes.cache_folder()) for k in range(wide)]
+    blurs = {
+        how: [noise_blur_px(change(middle_of(p.frame)), (p.pixel_nm * scale,) * 2) for p in pictures]
+        for how, scale, change in (
+            ("as they are", 1.0, lambda image: image),
+            ("Gaussian of 0.7 px", 1.0, lambda image: ndimage.gaussian_filter(image, 0.7)),
+            ("Gaussian of 1 px", 1.0, lambda image: ndimage.gaussian_filter(image, 1.0)),
+            ("Gaussian of 2 px", 1.0, lambda image: ndimage.gaussian_filter(image, 2.0)),
+            ("enlarged twice", 0.5, lambda image: ndimage.zoom(image, 2, order=3)),
+        )
+    }
+    for how, said in blurs.items():
+        named_so = sum(bool(check_domain(detector.card, noise_blur_px=blur)) for blur in said)
+        print(f"blur of the noise, {how}: {min(said):.2f} to {max(said):.2f} px, {named_so} of {wide} named")
     zeros = {"single": [zero_level(middle_of(p.frame), (p.pixel_nm,) * 2) for p in pictures], "movies": []}
+    alike: dict[str, list[float]] = {"one scene": [], "other particles": []}
     for where in ("vacuum", "film", "edge"):
         for c1, c2, c3 in CAMERAS:
             camera = {"mtf_c1": scenes.fixed(c1), "mtf_c2": scenes.fixed(c2), "mtf_c3": scenes.fixed(c3)}
@@ -116,9 +135,17 @@ def sound(detector: Detector, wide: int, particles: int, seed: int) -> None:
                             "dose_e_per_A2": scenes.fixed(dose),
                         }
                     )  # fmt: skip
+                    before = movie(own, seed, particles)[0][0]
                     for index in range(particles):
                         frames, nm = movie(own, seed, index)
                         zeros["movies"].append(common_zero(zero_level(f, (nm, nm)) for f in frames))
+                        alike["one scene"] += [likeness(a, b, (nm, nm)) for a, b in pairwise(frames)]
+                        alike["other particles"].append(likeness(before, frames[0], (nm, nm)))
+                        before = frames[0]
+    for which, said in alike.items():
+        said = [one for one in said if np.isfinite(one)]
+        named_so = sum(bool(check_domain(detector.card, likeness=one)) for one in said)
+        print(f"likeness, {which}: {min(said):.2f} to {max(said):.2f}, {named_so} of {len(said)} named")
     for kind, said in zeros.items():
         errors = np.array([off(one, 0.0) for one in said if one is not None])
         print(

@@ -5,7 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from napari_atomcount.checkpoints import mean_of_falls
 from napari_atomcount.model_building import build_model
 from napari_atomcount.networks.card import Domain, load_card
 from napari_atomcount.networks.unet import UNetConfig
@@ -123,6 +126,21 @@ def test_training_stops_resumes_and_makes_a_model(recipe, tmp_path):
     assert again.sha256 == card.sha256
     assert sorted(again.calibration.score) == again.calibration.score
     assert 0 < again.default_threshold < 1
+
+
+def test_weights_of_the_last_falls_of_the_learning_rate_are_averaged(recipe, tmp_path):
+    cache, folder = tmp_path / "waves", tmp_path / "training"
+    falling = recipe.training.model_copy(update={"images": 48, "pauses": (16, 32), "falls": 2})
+    falls = recipe.model_copy(update={"training": falling})
+    assert not train(falls, folder, cache=cache, device="cpu", max_minutes=1e-6)
+    assert train(falls, folder, cache=cache, device="cpu")
+    at = {end: load_file(folder / f"fall-{end}.safetensors")["stem.weight"] for end in (16, 32, 48)}
+    assert not torch.equal(at[32], at[48])
+    mean = mean_of_falls(folder, falling)["stem.weight"]
+    assert torch.allclose(mean, (at[32] + at[48]) / 2)
+    assert torch.equal(load_file(folder / "best.safetensors")["stem.weight"], mean)
+    alone = mean_of_falls(folder, falling.model_copy(update={"falls": 1}))["stem.weight"]
+    assert torch.equal(alone, at[48])
 
 
 def test_the_last_weights_stand_unless_earlier_ones_are_surely_better():

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_atomcount.networks.unet import UNet
 from napari_atomcount.optimiser import Optimiser
 from napari_atomcount.records.errors import InputError
-from napari_atomcount.training_recipe import TrainingRecipe
+from napari_atomcount.training_recipe import TrainingRecipe, TrainingSettings
 
 
 class Averaged:
@@ -57,6 +57,34 @@ def checkpoint(
         "recipe": recipe.model_dump(mode="json"),
     }
     save_atomically(tensors, out / "checkpoint.safetensors", {"state": json.dumps(kept)})
+
+
+def keep_fall(out: Path, average: Averaged, seen: int) -> None:
+    """Write the weights at a fall of the learning rate to zero, for :func:`mean_of_falls`."""
+    save_atomically(average.state, out / f"fall-{seen}.safetensors", {"images": str(seen)})
+
+
+def mean_of_falls(out: Path, settings: TrainingSettings) -> dict[str, Tensor]:
+    """Mean of the weights at the last falls of the learning rate.
+
+    A training that goes on with a higher learning rate comes to rest at another place of the same valley, and
+    the mean of such places generalises better than each (Izmailov et al. 2018, arXiv:1803.05407).
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder of the training, with what :func:`keep_fall` wrote.
+    settings : TrainingSettings
+        With the number of falls.
+    """
+    ends = sorted({*settings.pauses, settings.images})[-settings.falls :]
+    paths = [path for end in ends if (path := out / f"fall-{end}.safetensors").exists()]
+    states = [load_file(path) for path in paths]
+    mean = dict(states[-1])
+    for name, value in states[-1].items():
+        if value.is_floating_point():
+            mean[name] = torch.stack([state[name] for state in states]).mean(dim=0)
+    return mean
 
 
 #: Parts of a recipe that its validation images do not depend on.

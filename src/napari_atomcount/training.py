@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_atomcount.checkpoints import Averaged, checkpoint, restore, save_atomically
+from napari_atomcount.checkpoints import (
+    Averaged,
+    checkpoint,
+    keep_fall,
+    mean_of_falls,
+    restore,
+    save_atomically,
+)
 from napari_atomcount.networks.detector import on_device, pick_device, run_network, run_with_optics
 from napari_atomcount.networks.unet import UNet
 from napari_atomcount.optimiser import Optimiser
@@ -272,7 +279,10 @@ def train(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step(learning_rate(t, seen))
         average.update(net)
+        fallen = seen + t.batch >= t.horizon(seen)
         seen += t.batch
+        if fallen:
+            keep_fall(out, average, t.horizon(seen - t.batch))
         for name, value in part.items():
             running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
         rate = (seen - begun) / (time.monotonic() - begin)
@@ -290,7 +300,8 @@ def train(
             )
         if seen >= next_check or seen >= t.images or expired:
             next_check += t.validate_every
-            shadow.load_state_dict(average.state)
+            weights = mean_of_falls(out, t) if seen >= t.images else average.state
+            shadow.load_state_dict(weights)
             scores, each = validate(recipe, shadow, held_out, where)
             line = {"images": seen, "rate": round(rate, 2), "train": running, "validation": scores}
             with (out / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -303,7 +314,7 @@ def train(
                     "then goes on from the validation before."
                 )
             if holds_against(each, lowest):
-                save_atomically(average.state, out / "best.safetensors", {"images": str(seen)})
+                save_atomically(weights, out / "best.safetensors", {"images": str(seen)})
             lowest = min(lowest or each, each, key=sum)
             checkpoint(out, net, average, optimiser, recipe, seen, lowest)
         if expired:

@@ -26,6 +26,11 @@ class TrainingSettings(BaseModel):
     restarts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (), description="or to these shares of itself, after each of the pauses"
     )
+    falls: int = Field(
+        1,
+        ge=1,
+        description="of it to zero, the last so many, whose weights are averaged in the end",
+    )
     envelopes_until: int = Field(
         0, ge=0, description="images before which none is a mean over focus, whatever the recipe's share"
     )

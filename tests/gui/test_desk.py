@@ -160,7 +160,7 @@ def test_hidden_columns_can_become_fewer(desk, movie):
 
 def test_a_pixel_size_that_is_typed_leaves_the_view_where_it_is(desk, movie):
     desk.show(movie.with_calibration(movie.calibration.updated("user", pixel_size_nm=None)))
-    camera, layer = desk.viewer.camera, desk.dock.layers.movie_layer()
+    camera, layer = desk.viewer.scene.camera, desk.dock.layers.movie_layer()
     camera.center, camera.zoom = (0, 40, 25), 6.0  # px
     desk.dock.commands.calibrate("pixel_size_nm", (0.02, 0.04))
     assert tuple(layer.scale[-2:]) == (0.02, 0.04)

@@ -275,7 +275,7 @@ class ResultLayers:
         if movie_layer_ is not None:
             ratio = np.array(geometry.scale[1:]) / movie_layer_.scale[-2:]
             geometry.apply(movie_layer_)
-            camera = self.viewer.camera
+            camera = self.viewer.scene.camera
             camera.center = (camera.center[0], *(np.array(camera.center[-2:]) * ratio))
             camera.zoom /= float(np.sqrt(ratio.prod()))
             movie_layer_.metadata[MOVIE_KEY] = self.model.movie

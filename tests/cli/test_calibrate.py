@@ -147,6 +147,22 @@ def test_the_dark_level_is_measured_and_named(command: Command, tmp_path: Path):
     assert said["0"]["gain"]["value"] < 4
 
 
+def test_a_stated_dark_level_counts_with_a_stated_gain(command: Command, tmp_path: Path):
+    """A single frame without vacuum: it says nothing of the gain, so that it has to be stated."""
+    yy, xx = np.mgrid[:128, :128] * 0.02
+    image = 120 + 5 * 40 * (1 - 0.6 * (np.cos(np.pi * yy / 0.2355) * np.cos(np.pi * xx / 0.2884)) ** 2)
+    path = tmp_path / "one.tif"
+    write_tiff(path, image.astype(np.uint16)[None], Calibration(pixel_size_nm=(0.02, 0.02)))
+    dose = {}
+    for level in ("0", "120"):
+        result = command("calibrate", path, "--gain", "5", "--dark-level", level)
+        assert result.exit_code == 0, result.stderr
+        found = json.loads(result.stdout)
+        assert found["gain"] is None
+        dose[level] = found["dose_e_per_A2"]["value"]
+    assert dose["0"] - dose["120"] == pytest.approx(120 / 5 / 0.04, rel=0.01)
+
+
 def test_the_average_lies_under_the_figures_and_the_network_sees_single_frames(
     dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
 ):

@@ -126,7 +126,7 @@ def calibrate(
         "movie": movie.name,
         "pixel_size_nm": None if size is None else _about_size(size, movie, small, warnings),
         "gain": None if gain is None else _about_gain(gain),
-        "dose_e_per_A2": _dose(movie, gain, size, parts, warnings),
+        "dose_e_per_A2": _dose(movie, gain, size, parts, dark_level or 0.0, warnings),
         "dark_level": None if zero is None else _about_zero(zero, dark_level, warnings),
         "spots": [
             {
@@ -327,6 +327,7 @@ def _dose(
     gain: Gain | None,
     size: PixelSize | None,
     parts: list[npt.NDArray[np.float64]],
+    dark_level: float,
     warnings: list[str],
 ) -> dict[str, Any] | None:
     """Electrons per Å² and image: the beam's counts over the gain and the pixel's area (1 nm² is 100 Å²)."""
@@ -340,7 +341,7 @@ def _dose(
     stated = movie.calibration.gain
     if stated is not None or gain is not None:
         counts, error = (stated, 0.0) if stated is not None else (gain.counts_per_electron, gain.error)  # type: ignore[union-attr]
-        dark = 0.0 if gain is None else gain.dark_level
+        dark = dark_level if gain is None else gain.dark_level
         level = float(np.median([brightest(part, float(np.sqrt(area))) for part in parts]))
         value = (level - dark) / counts / area
         return {

@@ -145,6 +145,9 @@ def test_the_dark_level_is_measured_and_named(command: Command, tmp_path: Path):
     assert said["120"]["gain"]["value"] == pytest.approx(5, rel=0.05)
     assert said["auto"]["gain"]["value"] == pytest.approx(5, rel=0.1)
     assert said["0"]["gain"]["value"] < 4
+    write_tiff(path, (counts - 120).astype(np.uint16), Calibration(pixel_size_nm=(0.02, 0.02)))
+    sound = json.loads(command("calibrate", path, "--dark-level", "auto").stdout)
+    assert sound["dark_level"]["taken_off"] == sound["gain"]["dark_level"] == 0
 
 
 def test_a_stated_dark_level_counts_with_a_stated_gain(command: Command, tmp_path: Path):

@@ -28,7 +28,10 @@ def calibrate(
     gain: options.Gain = None,
     dark_level: Annotated[
         str,
-        typer.Option(metavar="COUNTS", help="Counts without electrons; 'auto' takes off what is measured."),
+        typer.Option(
+            metavar="COUNTS",
+            help="Counts without electrons; 'auto' takes off what is measured where 0 does not fit.",
+        ),
     ] = "0",
     as_bulk: Annotated[
         bool,

@@ -69,7 +69,7 @@ def calibrate(
     roi : tuple of int, optional
         y0, y1, x0, x1 in px, where the crystal is; the gain is measured on whole frames.
     dark_level : float, optional
-        Counts without electrons, taken off; None: what is measured of them is.
+        Counts without electrons, taken off; None: what is measured of them is, where 0 does not fit.
     spots : ndarray, shape (N, 2), optional
         Spots that a person pointed at, (ky, kx) in cycles per px.
     as_bulk : bool
@@ -106,7 +106,7 @@ def calibrate(
     successive = _gain_frames(movie, numbers)
     zero = _zero(successive, movie.calibration.pixel_size_nm if size is None else size.size_nm)
     if dark_level is None and zero is not None:
-        dark_level = zero.counts
+        dark_level = 0.0 if _fits(zero, 0.0) else zero.counts
     gain = measure_gain(successive, dark_level, single=True)
     if gain is None:
         warnings.append(
@@ -305,8 +305,7 @@ def _zero(frames: Images, pixel_size_nm: tuple[float, float] | None) -> ZeroLeve
 
 
 def _about_zero(zero: ZeroLevel, taken_off: float | None, warnings: list[str]) -> dict[str, Any]:
-    apart = abs(zero.counts - (taken_off or 0.0))
-    fits = apart < max(NEAR_ZERO * zero.error, CLOSE_TO_ZERO * (zero.level - zero.counts))
+    fits = _fits(zero, taken_off or 0.0)
     if not fits:
         warnings.append(
             f"electrons begin at {zero.counts:.3g} ± {zero.error:.2g} counts, not at {taken_off or 0:g}: "
@@ -318,8 +317,14 @@ def _about_zero(zero: ZeroLevel, taken_off: float | None, warnings: list[str]) -
         "source": "estimated",
         "from": OF_BRIGHTNESS,
         "taken_off": taken_off or 0.0,
-        "fits": bool(fits),
+        "fits": fits,
     }
+
+
+def _fits(zero: ZeroLevel, dark_level: float) -> bool:
+    """Whether electrons may begin there: a measured zero that differs by its error makes counts worse."""
+    near = max(NEAR_ZERO * zero.error, CLOSE_TO_ZERO * (zero.level - zero.counts))
+    return bool(abs(zero.counts - dark_level) < near)
 
 
 def _dose(

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QLineEdit
 from napari_atomcount.gui.prepare_desk import parse_frames
 from napari_atomcount.pipeline.area import read_mask
 from napari_atomcount.records.calibration import Calibration
+from napari_atomcount.records.preparation import Preparation
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -153,6 +154,21 @@ def test_a_measured_dark_level_is_used_and_forgets_what_was_measured_without(rea
     assert "electrons begin" not in desk.widget("prepare_words", QLabel).text()
     assert desk.widget("measured_dark_level", QLabel).text().endswith("fits")
     assert desk.widget("use_dark_level").isHidden()
+
+
+def test_a_look_that_began_before_the_dark_level_was_stated_is_not_believed(ready):
+    model = ready.dock.model
+    frames = (400 + 5 * np.random.default_rng(0).poisson(40.0, (6, 256, 256))).astype(np.uint16)
+    movie = replace(
+        model.movie, data=frames, calibration=Calibration(pixel_size_nm=0.02), path=None, name="m"
+    )
+    model.set_movie(movie)
+    ready.wait(lambda: model.domain is not None and not ready.dock.commands.looker.busy)
+    model.calibrate(dose_e_per_A2=None)  # begins to look
+    assert ready.dock.commands.looker.busy
+    model.prepare(Preparation(dark_level=400.0), model.settings)
+    ready.wait(lambda: model.domain is not None and not ready.dock.commands.looker.busy)
+    assert model.movie.calibration.dose_e_per_A2 == pytest.approx(1000, rel=0.05)
 
 
 def test_scales_are_measured_pointed_at_used_and_undone(ready):

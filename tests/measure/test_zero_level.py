@@ -1,5 +1,8 @@
 """Unit tests of whether intensities start at zero electrons, on Poisson images of columns."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -55,6 +58,23 @@ def test_what_cannot_say_says_nothing():
     assert common_zero([None, None]) is None
     assert np.isnan(ZeroLevel(0.1, 0.2, 50.0).counts)  # noise that hardly grows ends nowhere
     assert np.isnan(ZeroLevel(0.1, 0.2, 50.0).error)
+
+
+def test_the_script_knows_where_electrons_begin_after_each_change():
+    """`scripts/input_checks.py` measures on simulations; its changes and errors are checked here."""
+    path = Path(__file__).parents[2] / "scripts" / "input_checks.py"
+    spec = importlib.util.spec_from_file_location("input_checks", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    seen = {how: (frames, true) for how, frames, true in script.changed([image(1000.0), image(1000.0, 1)])}
+    assert len(seen) == 5
+    for how, (frames, true) in seen.items():
+        error, stated = script.off(common_zero(zero_level(frame, PIXEL) for frame in frames), true)
+        assert abs(error) < 4 * stated < 0.5, how
+    assert seen["as it is"][1] == 0
+    assert seen["8 bit, all"][1] < -5
+    assert seen["50 % more"][1] > 100
+    assert np.isnan(script.off(None, 0.0)).all()
 
 
 def test_cut_off_contrast_shows_in_the_largest_value():

@@ -81,9 +81,11 @@ class Actions(QObject):
             self._look_again = True
             return
 
+        ready, preparation = model.ready_movie, model.preparation
+
         def on_step(step: jobs.Result) -> None:
             calibration, warnings = step.value
-            if model.movie is not movie or model.card is not card:
+            if model.movie is not movie or model.card is not card or model.preparation != preparation:
                 return
             if calibration != movie.calibration:
                 model.set_calibration(calibration)
@@ -94,7 +96,6 @@ class Actions(QObject):
                 self._look_again = False
                 self.look()
 
-        ready = model.ready_movie
         self.looker.start(lambda _stop: jobs.looking(ready, card, model.settings), on_step, on_end)
 
     # -- running -----------------------------------------------------------

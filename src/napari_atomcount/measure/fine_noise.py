@@ -8,9 +8,10 @@ from scipy import fft
 from scipy.signal import windows
 
 from napari_atomcount.measure.imaging import without_gaps
+from napari_atomcount.measure.zero_level import NOISE_FROM
 
-#: Spatial frequencies at which hardly more than noise is seen, 1/Å; the outer ring ends at Nyquist's.
-INNER, OUTER = 1.6, 2.1
+#: From here to where an image holds noise alone hardly more is seen, 1/Å; beyond, up to Nyquist's frequency.
+NEARLY_NOISE = 1.6
 #: Fewer frequencies in a ring say nothing.
 FEWEST = 500
 
@@ -40,8 +41,8 @@ def noise_blur_px(frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, f
     ky, kx = fft.fftfreq(ny)[:, None], fft.rfftfreq(nx)[None, :]
     k = np.hypot(ky, kx)  # cycles per px
     per_A = np.hypot(ky / (10 * pixel_size_nm[0]), kx / (10 * pixel_size_nm[1]))
-    inner = (per_A > INNER) & (per_A < OUTER) & (k < 0.5)
-    outer = (per_A >= OUTER) & (k < 0.5)
+    inner = (per_A > NEARLY_NOISE) & (per_A < NOISE_FROM) & (k < 0.5)
+    outer = (per_A >= NOISE_FROM) & (k < 0.5)
     if min(inner.sum(), outer.sum()) < FEWEST or not np.isfinite(image).all():
         return float("nan")
     window = np.outer(

@@ -148,3 +148,27 @@ def test_several_movies_have_their_sessions_and_one_table_of_totals(
     assert (totals["columns"].iloc[:2] > 40).all()
     assert "broken.tif" in totals["movie"].iloc[2]
     assert isinstance(totals["error"].iloc[2], str)
+
+
+def test_another_dark_level_forgets_an_estimated_dose(
+    folder: Path, dots_file: Path, dots_model: Path, command: Command, tmp_path: Path
+):
+    with Session.open(folder) as session:  # as a look at the movie leaves it
+        session.set_calibration(session.calibration.updated("estimated", dose_e_per_A2=123.0, gain=4.0))
+    options = ["--model", dots_model, "--out", tmp_path / "b", "--session", folder]
+    result = command("analyze", dots_file, *options, "--dark-level", "0.5")
+    assert result.exit_code == 0, result.stderr
+    with Session.open(folder) as session:
+        assert session.preparation.dark_level == 0.5
+        assert session.calibration.dose_e_per_A2 is None
+        assert session.calibration.gain is None
+        session.set_calibration(session.calibration.updated("estimated", dose_e_per_A2=123.0))
+        session.set_calibration(session.calibration.updated("user", gain=4.0))
+    assert command("analyze", dots_file, *options, "--dark-level", "0.5").exit_code == 0
+    with Session.open(folder) as session:  # the same dark level as before
+        assert session.calibration.dose_e_per_A2 == 123.0
+    assert command("analyze", dots_file, *options, "--dark-level", "0.4").exit_code == 0
+    with Session.open(folder) as session:
+        assert session.calibration.dose_e_per_A2 is None
+        assert session.calibration.gain == 4.0, "stated by a person"
+    assert read_analysis(tmp_path / "b").summary["preparation"]["dark_level"] == 0.4

@@ -156,9 +156,9 @@ def analyze(
             movie = movie.with_calibration(movie.calibration.updated("user", **scales.given()))
             own = settings.model_copy(update={"frames": _clip(span, movie)})
             with keeping(movie, session, folder if several else None, scales.given()) as kept:
+                how = preparing(movie, ready, bad, kept)
                 movie = movie if kept is None else kept.calibrated(movie)
                 own = masked(own, movie, folder, kept, whole)
-                how = preparing(movie, ready, bad, kept)
                 found = run_movie(
                     prepared(movie, how), card, own, folder, maps=maps, command=_command(), session=kept,
                     wishes=wanted, log=logged, line=line, view=viewed(movie, how),

@@ -63,6 +63,8 @@ def preparing(
 ) -> Preparation:
     """The preparation that the session keeps, changed by the options; the session keeps the change as a step.
 
+    Gain and dose that the session has from an estimate are forgotten with another dark level.
+
     Parameters
     ----------
     movie
@@ -88,6 +90,10 @@ def preparing(
     wanted = before.model_copy(update=values)
     if session is not None and wanted != before:
         session.set_preparation(wanted)
+        if wanted.dark_level != before.dark_level:
+            anew = session.calibration.without_estimates()
+            if anew != session.calibration:
+                session.set_calibration(anew)
     return wanted
 
 

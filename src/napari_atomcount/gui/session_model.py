@@ -226,11 +226,10 @@ class SessionModel(QObject):
             for run in self.runs.values():
                 run.followed = None
             self.prepared.emit()
-        if lifted and self.movie is not None:  # gain and dose were estimated with another zero
-            sources = self.movie.calibration.sources
-            old = {name: None for name in ("gain", "dose_e_per_A2") if sources.get(name) == "estimated"}
-            if old:
-                self.set_calibration(self.movie.calibration.updated("estimated", **old))
+        if lifted and self.movie is not None:
+            anew = self.movie.calibration.without_estimates()
+            if anew != self.movie.calibration:
+                self.set_calibration(anew)
 
     @property
     def ready_movie(self) -> Movie:

@@ -115,6 +115,11 @@ class Calibration(BaseModel):
                 f"This calibration is impossible ({given}): every value must be a positive number."
             ) from err
 
+    def without_estimates(self) -> Calibration:
+        """The same, gain and dose forgotten where they were estimated: with another dark level they are others."""
+        estimated = [name for name in ("gain", "dose_e_per_A2") if self.sources.get(name) == "estimated"]
+        return self.updated("estimated", **dict.fromkeys(estimated))
+
     def require_pixel_size(
         self, allowed_nm: tuple[float, float] = ATOMIC_PIXEL_RANGE_NM
     ) -> tuple[float, float]:

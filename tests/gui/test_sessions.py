@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtWidgets import QComboBox, QLabel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLabel
 
 from napari_atomcount.gui import session_places
 from napari_atomcount.io.readers import open_movie
@@ -177,6 +178,35 @@ def test_a_session_is_opened_by_its_folder_and_asks_for_a_lost_movie(desk, movie
     desk.wait(lambda: desk.run is not None)
     assert asked == ["real"]
     assert desk.dock.keeper.session.record.source.path == str(moved)
+
+
+def test_what_is_typed_while_the_session_is_looked_for_stays(desk, movie, tmp_path, monkeypatch):
+    mine = put(movie, tmp_path)
+    show(desk, mine)
+    run(desk)
+    model = desk.dock.model
+    model.prepare(model.preparation.model_copy(update={"dark_level": 0.5}), model.settings)
+    desk.dock.keeper.note_preparation()
+    model.set_calibration(model.movie.calibration.updated("estimated", dose_e_per_A2=123.0))
+    desk.dock.keeper.note_calibration()
+    show(desk, movie)  # another one, so that the session is closed
+
+    read, hashed = Event(), type(mine).content_hash
+    monkeypatch.setattr(type(mine), "content_hash", lambda self: read.wait(20) and hashed(self))
+    model.set_movie(mine)
+    dark = desk.widget("dark_level", QDoubleSpinBox)
+    assert not dark.isEnabled()  # the preparation is not known yet
+    desk.dock.commands.calibrate("pixel_size_nm", (0.021,))
+    read.set()
+    desk.wait(lambda: desk.dock.keeper.settled)
+    session = desk.dock.keeper.session
+    assert session.folder == tmp_path / "dots.atomcount"
+    for kept in (model.movie.calibration, session.calibration):
+        assert kept.pixel_size_nm == (0.021, 0.021)
+        assert kept.sources["pixel_size_nm"] == "user"
+        assert kept.dose_e_per_A2 == 123.0, "made with this dark level"
+    assert dark.isEnabled()
+    assert dark.value() == 0.5
 
 
 class SmallDisk:
@@ -353,6 +383,48 @@ def test_a_folder_of_movies_from_the_dock(desk, movie, tmp_path, monkeypatch):
     with Session.open(many / "a.atomcount") as session:
         assert len(session.runs) == 2
     assert edits_of(desk) == ["add"]
+
+
+def test_a_folder_of_movies_with_what_was_stated_for_the_shown_one(desk, movie, tmp_path, monkeypatch):
+    from napari_atomcount.io.tiff import write_tiff
+
+    many, out = tmp_path / "many", tmp_path / "out"
+    many.mkdir()
+    bare = movie.calibration.updated("user", pixel_size_nm=None, dose_e_per_A2=None)
+    for name, by in (("a", 0), ("b", 3), ("own", 5)):
+        write_tiff(many / f"{name}.tif", np.roll(movie.data, by, axis=2), bare)
+    other = open_movie(many / "own.tif")
+    with Session.open_or_create(other, many / "own.atomcount") as session:
+        session.set_calibration(session.calibration.updated("user", pixel_size_nm=0.021))
+        session.set_preparation(session.preparation.model_copy(update={"dark_level": 0.25}))
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_movie_folder", lambda _: many)
+    monkeypatch.setattr("napari_atomcount.gui.dialogs.ask_save_folder", lambda *_: out)
+    show(desk, put(movie, tmp_path))
+    model, box = desk.dock.model, desk.widget("batch_with_stated", QCheckBox)
+    assert not box.isVisibleTo(desk.dock)  # nothing was stated
+    desk.click("run_folder")
+    desk.wait_idle()
+    assert "1 of 3 movies analysed" in desk.widget("batch_words", QLabel).text()
+
+    model.calibrate(pixel_size_nm=0.02, dose_e_per_A2=300.0)
+    model.prepare(model.preparation.model_copy(update={"dark_level": 0.5}), model.settings)
+    desk.dock.network.level.edited.emit(40.0)
+    desk.wait_idle()
+    assert model.settings.detect.beam_level == 40.0
+    said = desk.widget("batch_stated", QLabel).text()
+    for one in ("0.02 nm", "300 e/Å²", "dark level 0.5 counts"):
+        assert one in said
+    box.click()
+    desk.click("run_folder")
+    desk.wait_idle()
+    assert "3 of 3 movies analysed" in desk.widget("batch_words", QLabel).text()
+    for name, pixel, dark in (("a", 0.02, 0.5), ("b", 0.02, 0.5), ("own", 0.021, 0.25)):
+        with Session.open(many / f"{name}.atomcount") as session:
+            assert session.calibration.pixel_size_nm == (pixel, pixel)
+            assert session.calibration.dose_e_per_A2 == 300.0
+            assert session.preparation.dark_level == dark
+            assert session.load_analysis().summary["preparation"]["dark_level"] == dark
+            assert session.load_analysis().summary["settings"]["detect"]["beam_level"] is None, "of one movie"
 
 
 def test_sessions_of_samples_lie_in_the_users_own_folder(tmp_path, monkeypatch):

@@ -4,24 +4,73 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_atomcount.gui import dialogs, session_places
+from napari_atomcount.gui.forms import hint
 from napari_atomcount.gui.jobs import JobRunner, Progress, Result
 from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.session_opening import settings_of
 from napari_atomcount.io.session import Session
 from napari_atomcount.networks.card import ModelCard
 from napari_atomcount.records.analysis import Analysis
+from napari_atomcount.records.calibration import QUANTITIES, Calibration
 from napari_atomcount.records.errors import AtomcountError, InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.preparation import Preparation
 from napari_atomcount.records.settings import AnalysisSettings
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a person stated of the shown movie: it may hold for others of the same camera and magnification.
+
+    Parameters
+    ----------
+    scales : dict
+        Values of the `Calibration`, by name.
+    dark_level : float
+        Counts where no electron arrives; 0: none was stated.
+    """
+
+    scales: dict[str, Any] = field(default_factory=dict)
+    dark_level: float = 0.0
+
+    @classmethod
+    def of(cls, model: SessionModel) -> Stated:
+        """Of the movie that is shown."""
+        if model.movie is None:
+            return cls()
+        own = model.movie.calibration
+        given = {name: getattr(own, name) for name in QUANTITIES if own.sources.get(name) == "user"}
+        return cls(given, model.preparation.dark_level)
+
+    @property
+    def words(self) -> str:
+        """The values with their units; empty where nothing was stated."""
+        said = []
+        for name, value in self.scales.items():
+            numbers = dict.fromkeys(value if isinstance(value, tuple) else (value,))
+            extra = Calibration.model_fields[name].json_schema_extra
+            unit = extra["unit"] if isinstance(extra, dict) else ""
+            said.append(" × ".join(f"{number:.4g}" for number in numbers) + f" {unit}")
+        return ", ".join(said + ([f"dark level {self.dark_level:.4g} counts"] if self.dark_level else []))
+
+    def prepare(self, own: Preparation) -> Preparation:
+        """A movie's preparation with the dark level, where it has none of its own."""
+        return own if own.dark_level else own.model_copy(update={"dark_level": self.dark_level})
+
+    def calibrate(self, own: Calibration, lifted: bool) -> Calibration:
+        """A movie's scales, these where no person stated them; ``lifted``: it has another dark level."""
+        own = own.without_estimates() if lifted else own
+        given = {name: value for name, value in self.scales.items() if own.sources.get(name) != "user"}
+        return own.updated("user", **given)
 
 
 class Batch(QObject):
@@ -54,13 +103,26 @@ class Batch(QObject):
         self.words.setObjectName("atomcount_batch_words")
         self.words.setWordWrap(True)
         self.words.setVisible(False)
-        column.addWidget(self.button)
-        column.addWidget(self.words)
+        self.with_stated = QCheckBox("with what you stated for this movie:")
+        self.with_stated.setObjectName("atomcount_batch_with_stated")
+        self.with_stated.setToolTip(
+            "These values hold for the movies of the folder, too, and are kept in their sessions; "
+            "what was stated in a movie's own session stays."
+        )
+        self.stated_words = hint("", "batch_stated")
+        for widget in (self.button, self.with_stated, self.stated_words, self.words):
+            column.addWidget(widget)
+        for signal in (model.movie_changed, model.calibration_changed, model.prepared):
+            signal.connect(self.update_state)
         self.update_state()
 
     def update_state(self) -> None:
         """Enable what can be done now."""
         self.button.setEnabled(self.model.card is not None and not self.runner.busy)
+        words = Stated.of(self.model).words
+        self.stated_words.setText(words)
+        for widget in (self.with_stated, self.stated_words):
+            widget.setVisible(bool(words))
 
     def _ask(self) -> None:
         folder = dialogs.ask_movie_folder(self.window)
@@ -75,7 +137,9 @@ class Batch(QObject):
         card, settings, load = self.model.card, self.model.settings, self.model.load_detector
         if card is None:
             return
-        own = settings.model_copy(update={"roi": None, "mask": None})  # of the movie that is shown
+        detect = settings.detect.model_copy(update={"beam_level": None})
+        own = settings.model_copy(update={"roi": None, "mask": None, "detect": detect})  # not this movie's
+        stated = Stated.of(self.model) if self.with_stated.isChecked() else Stated()
 
         def on_step(step: Result) -> None:
             rows = step.value
@@ -87,7 +151,7 @@ class Batch(QObject):
             self.words.setVisible(True)
             self.noted.emit(text)
 
-        self.runner.start(lambda stop: batch(folder, out, card, own, load, stop), on_step)
+        self.runner.start(lambda stop: batch(folder, out, card, own, stated, load, stop), on_step)
 
 
 def batch(
@@ -95,6 +159,7 @@ def batch(
     out: Path,
     card: ModelCard,
     settings: AnalysisSettings,
+    stated: Stated,
     load: Callable[[ModelCard, AnalysisSettings], Any],
     stop: Event,
 ) -> Iterator[Progress | Result]:
@@ -117,7 +182,7 @@ def batch(
             break
         try:
             movie = open_movie(path)
-            found, where, why_not = analysed_in_session(movie, detector, settings, stop)
+            found, where, why_not = analysed_in_session(movie, detector, settings, stated, stop)
             write_analysis(found, out / name)
             write_figures(found, movie, out / name)
             rows.append({**totals_row(path, found), "session": where, "not_kept": why_not})
@@ -128,9 +193,11 @@ def batch(
 
 
 def analysed_in_session(
-    movie: Movie, detector: Any, settings: AnalysisSettings, stop: Event
+    movie: Movie, detector: Any, settings: AnalysisSettings, stated: Stated, stop: Event
 ) -> tuple[Analysis, str, str]:
     """Analyse a movie in its session, made where there is none: scales, preparation and edits in it hold.
+
+    What is ``stated`` for many movies holds where its session says nothing, and is kept there.
 
     Returns
     -------
@@ -145,13 +212,21 @@ def analysed_in_session(
     session, why_not = session_for(movie, settings)
     store = None
     try:
+        before = Preparation() if session is None else session.preparation
+        own = movie.calibration if session is None else session.calibration
+        how = stated.prepare(before)
+        scales = stated.calibrate(own, how != before)
+        ready = prepared(movie.with_calibration(scales), how)
         if session is None:
-            found = pipeline.analyze(movie, detector, settings, cancelled=stop.is_set, command="napari")
+            found = pipeline.analyze(ready, detector, settings, cancelled=stop.is_set, command="napari")
             return found, "", why_not
-        movie = session.calibrated(movie)
+        if how != before:
+            session.set_preparation(how)
+        if scales != own:
+            session.set_calibration(scales)
         kept = settings_of(session, settings)
-        settings = settings.model_copy(update={"roi": kept.roi, "mask": kept.mask})
-        ready = prepared(movie, session.preparation)
+        detect = settings.detect.model_copy(update={"beam_level": kept.detect.beam_level})
+        settings = settings.model_copy(update={"roi": kept.roi, "mask": kept.mask, "detect": detect})
         store = pipeline.LogitStore(ready, detector.card)
         found = pipeline.analyze(
             ready, detector, settings, None, stop.is_set, store, command="napari", session=session

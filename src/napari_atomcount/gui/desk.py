@@ -294,7 +294,7 @@ class AtomCountDock(QWidget):
         ready = ready and self.keeper.settled
         self.refollower.blocked = busy
         self.reviewing.set_busy(busy)
-        self.preparing.set_busy(busy)
+        self.preparing.set_busy(busy or not self.keeper.settled)
         self.batch.update_state()
         self.session_desk.panel.show_state(self.keeper, movie is not None, busy)
         self.movie.set_busy(busy)

@@ -38,14 +38,15 @@ class SessionKeeper(SessionOpener):
         model.run_changed.connect(self._on_run_chosen)
 
     def restore(self, run: Run | None) -> None:
-        """Be where one was: calibration, settings, preparation, run."""
+        """Be where one was: preparation, settings, calibration, run."""
         session, model = self.session, self.model
         assert session is not None
+        typed = self.typed()
         self._applying = True
         try:
+            model.prepare(session.preparation, settings_of(session, model.settings))
             if model.movie is not None and session.calibration != model.movie.calibration:
                 model.set_calibration(session.calibration)
-            model.prepare(session.preparation, settings_of(session, model.settings))
             if run is not None:
                 basis_here(run, model.settings)
                 self._views[run.number] = run
@@ -63,6 +64,9 @@ class SessionKeeper(SessionOpener):
             self._applying = False
         self.opened.emit()
         self.changed.emit()
+        if typed:
+            model.calibrate(**typed)
+            self.note_calibration()
 
     # -- what is kept ------------------------------------------------------
     def keep_run(self, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -15,6 +15,7 @@ from napari_atomcount.gui.session_model import SessionModel
 from napari_atomcount.gui.session_opening import Opened, opening
 from napari_atomcount.gui.session_places import Place
 from napari_atomcount.io.session import Session
+from napari_atomcount.records.calibration import QUANTITIES, Calibration
 from napari_atomcount.records.errors import AtomcountError
 
 REFRESH_MS = 1500  # how often a window that only reads looks what the other one did
@@ -50,6 +51,7 @@ class SessionOpener(QObject):
         self._wanted: Path | None = None  # the session to open with the next movie
         self._holder: list[Session] = []
         self._look_again = False
+        self._looked_with = Calibration()
         self._reader = QTimer(self)
         self._reader.setInterval(REFRESH_MS)
         model.movie_changed.connect(self._on_movie)
@@ -86,6 +88,7 @@ class SessionOpener(QObject):
     def _find(self, folder: Path | None) -> None:
         movie, key, cards = self.model.movie, self.model.movie_key, self.model.list_cards()
         assert movie is not None
+        self._looked_with = movie.calibration
         if self.finder.busy:  # of the movie before: its answer is not wanted any more
             self._wanted, self._look_again = folder, True
             self.finder.stop()
@@ -151,6 +154,13 @@ class SessionOpener(QObject):
     def restore(self, run: Run | None) -> None:
         """Be where one was; `SessionKeeper` knows how."""
         raise TypeError(f"{type(self).__name__} cannot restore {run}")
+
+    def typed(self) -> dict[str, Any]:
+        """Scales that a person has stated since the session is looked for, by name."""
+        assert self.model.movie is not None
+        now, before = self.model.movie.calibration, self._looked_with
+        stated = [name for name in QUANTITIES if now.sources.get(name) == "user"]
+        return {name: getattr(now, name) for name in stated if getattr(now, name) != getattr(before, name)}
 
     def ensure(self) -> Session | None:
         """The movie's session, made where there is none; None, and a word, where that cannot be."""

@@ -116,7 +116,7 @@ class Calibration(BaseModel):
             ) from err
 
     def without_estimates(self) -> Calibration:
-        """The same, gain and dose forgotten where they were estimated: with another dark level they are others."""
+        """The same without an estimated gain and dose: with another dark level they are others."""
         estimated = [name for name in ("gain", "dose_e_per_A2") if self.sources.get(name) == "estimated"]
         return self.updated("estimated", **dict.fromkeys(estimated))
 

@@ -30,7 +30,7 @@ from scipy import ndimage
 from napari_atomcount.benchmark import scenes
 from napari_atomcount.benchmark.scoring import score_image
 from napari_atomcount.measure.columns import find_columns
-from napari_atomcount.measure.fine_noise import noise_blur_px
+from napari_atomcount.measure.fine_noise import noise_blur_px, repeated_share
 from napari_atomcount.measure.likeness import likeness
 from napari_atomcount.measure.zero_level import ZeroLevel, common_zero, zero_level
 from napari_atomcount.networks.card import load_card
@@ -121,6 +121,16 @@ def sound(detector: Detector, wide: int, particles: int, seed: int) -> None:
     for how, said in blurs.items():
         named_so = sum(bool(check_domain(detector.card, noise_blur_px=blur)) for blur in said)
         print(f"blur of the noise, {how}: {min(said):.2f} to {max(said):.2f} px, {named_so} of {wide} named")
+    for how, change in (
+        ("whole counts", np.rint),
+        ("8 bit", lambda image: list(changed([image]))[1][1][0]),
+        ("a median of 3 × 3 px", lambda image: ndimage.median_filter(np.rint(image), 3)),
+        ("the same without whole counts", lambda image: ndimage.median_filter(image, 3)),
+    ):
+        shares = [repeated_share(change(middle_of(p.frame))) for p in pictures]
+        shares = [share for share in shares if np.isfinite(share)]
+        named_so = sum(bool(check_domain(detector.card, repeated=share)) for share in shares)
+        print(f"like neighbours, {how}: {min(shares):.3f} to {max(shares):.3f}, {named_so} of {wide} named")
     zeros = {"single": [zero_level(middle_of(p.frame), (p.pixel_nm,) * 2) for p in pictures], "movies": []}
     alike: dict[str, list[float]] = {"one scene": [], "other particles": []}
     for where in ("vacuum", "film", "edge"):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter, median_filter, zoom
 
-from napari_atomcount.measure.fine_noise import noise_blur_px
+from napari_atomcount.measure.fine_noise import noise_blur_px, repeated_share
 
 PIXEL = (0.02, 0.02)
 
@@ -48,3 +48,23 @@ def test_what_cannot_say_says_nothing():
     assert np.isnan(noise_blur_px(noise(), (0.03, 0.03)))
     assert np.isnan(noise_blur_px(np.ones((256, 256)), PIXEL))
     assert np.isnan(noise_blur_px(noise()[:20, :20], PIXEL))
+
+
+@pytest.mark.parametrize("electrons", [4.0, 40.0, 4000.0])
+@pytest.mark.parametrize("mtf", [(0.0, 0.4, 3.0), (1.0, 1.0, 1.0)])
+def test_neighbours_are_hardly_alike_until_a_median_was_run(electrons, mtf):
+    counted = np.random.default_rng(2).poisson(electrons, (256, 256)).astype(float)
+    image = behind(counted, *mtf).round()
+    assert abs(repeated_share(image)) < 0.03
+    assert repeated_share(median_filter(image, 3)) > 0.06
+    assert repeated_share(np.kron(image, np.ones((2, 2)))) > 0.2
+
+
+def test_contrast_that_is_cut_off_and_gaps_are_no_filter():
+    image = noise()
+    image[:, :60] = 0.0
+    image[100:140] = image.max()
+    image[:20, 100:] = np.nan
+    assert abs(repeated_share(image)) < 0.02
+    for blank in (np.ones((64, 64)), np.full((64, 64), np.nan), noise()[:6, :6]):
+        assert np.isnan(repeated_share(blank))

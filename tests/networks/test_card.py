@@ -244,6 +244,9 @@ def test_intensities_that_do_not_start_at_zero_electrons_are_named(tmp_path, wri
     assert "(by the noise 37.5 ± 2 counts) as the dark level" in dark
     (smooth,) = check_domain(card, noise_blur_px=0.9, zero=ZeroLevel(0.5, 0.05, 100.0))
     assert "smoothed or enlarged" in smooth
+    (median,) = check_domain(card, repeated=0.2, noise_blur_px=0.9, dose_e_per_A2=9e4)
+    assert "median filter" in median
+    assert check_domain(card, repeated=0.03) == check_domain(card, repeated=float("nan")) == []
     assert (
         check_domain(card, noise_blur_px=0.5)
         == check_domain(card, noise_blur_px=0.9, dose_e_per_A2=9e4)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 from scipy.signal import windows
+from scipy.special import erf
 
 from napari_atomcount.measure.imaging import without_gaps
 from napari_atomcount.measure.zero_level import NOISE_FROM
@@ -14,6 +15,10 @@ from napari_atomcount.measure.zero_level import NOISE_FROM
 NEARLY_NOISE = 1.6
 #: Fewer frequencies in a ring say nothing.
 FEWEST = 500
+#: Pixels so far apart have the same value by chance alone.
+FAR_PX = 8
+#: Fewer different values say nothing.
+FEWEST_VALUES = 6
 
 
 def noise_blur_px(frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, float]) -> float:
@@ -54,3 +59,41 @@ def noise_blur_px(frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, f
         return float("nan")
     apart = (k[outer] ** 2).mean() - (k[inner] ** 2).mean()
     return float(np.sqrt(max(np.log(noise[0] / noise[1]), 0.0) / (4 * np.pi**2 * apart)))
+
+
+def repeated_share(frame: npt.NDArray[np.generic]) -> float:
+    """Share of neighbouring pixels that have the same value because they are neighbours.
+
+    Counted electrons have the same value in two pixels by chance, neighbours more often than pixels far apart
+    only as far as their values differ less (a camera's MTF): by as much as of normal noise in the same steps.
+    A median filter gives a pixel one of the values around it, so that neighbours often get the same one, and
+    enlarging without interpolation repeats them. Pixels of the largest and the smallest value are left out:
+    contrast may have been cut off there.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (Y, X)
+        One image, before any filter.
+
+    Returns
+    -------
+    float
+        About 0 of images as they are, in whole counts or 8 bits. NaN of images that are blank, too small, or
+        hold but a few values.
+    """
+    values = np.unique(frame[np.isfinite(frame)])
+    if len(values) < FEWEST_VALUES or min(frame.shape) <= FAR_PX:
+        return float("nan")
+    usable = np.isfinite(frame) & (frame > values[0]) & (frame < values[-1])
+    step = float(np.diff(values).min())
+
+    def equal_beyond_chance(apart: int) -> float:
+        differences = np.concatenate(
+            [
+                (image[apart:] - image[:-apart])[own[apart:] & own[:-apart]]
+                for image, own in ((frame, usable), (frame.T, usable.T))
+            ]
+        )
+        return float((differences == 0).mean() - erf(step / (8**0.5 * differences.std())))
+
+    return equal_beyond_chance(1) - equal_beyond_chance(FAR_PX)

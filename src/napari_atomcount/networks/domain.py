@@ -16,6 +16,8 @@ LARGEST_UNEVENNESS = 0.35
 SLOPES, SURELY, NOISY_e_per_A2 = (0.85, 1.15), 3.0, 3e4
 #: Blur of the noise that no usual camera makes.
 LARGEST_BLUR_px = 0.58
+#: Share of neighbouring pixels with the same value beyond chance: of images as they are up to 0.03.
+LARGEST_REPEATED = 0.05
 #: Share of pixels with exactly the largest value: of Poisson images of one electron a pixel it is 0.0001.
 LARGEST_CUT = 0.0008
 
@@ -77,6 +79,7 @@ def check_domain(
     zero: ZeroLevel | None = None,
     cut: float = 0.0,
     noise_blur_px: float | None = None,
+    repeated: float | None = None,
     likeness: float | None = None,
 ) -> list[str]:
     """Compare what is known of a movie with the model's domain.
@@ -101,6 +104,8 @@ def check_domain(
         From :func:`napari_atomcount.measure.zero_level.cut_share`.
     noise_blur_px : float, optional
         From :func:`napari_atomcount.measure.fine_noise.noise_blur_px`.
+    repeated : float, optional
+        From :func:`napari_atomcount.measure.fine_noise.repeated_share`.
     likeness : float, optional
         Of successive frames, from :func:`napari_atomcount.measure.likeness.likeness`.
 
@@ -164,6 +169,12 @@ def check_domain(
         words.append(
             "The intensities have no zero level that electrons could be counted from: "
             "the contrast was rescaled, and counts are not to be trusted."
+        )
+    elif card.counts and repeated is not None and repeated > LARGEST_REPEATED:
+        words.append(
+            "Neighbouring pixels often have exactly the same value, as after a median filter, lossy "
+            "compression or enlarging: the noise is not a camera's. Counts can be several atoms off and are "
+            "not to be trusted; open the camera's own file."
         )
     elif card.counts and not (dose_e_per_A2 or 0) > NOISY_e_per_A2:
         if noise_blur_px is not None and noise_blur_px > LARGEST_BLUR_px:

@@ -57,6 +57,7 @@ def test_neighbours_are_hardly_alike_until_a_median_was_run(electrons, mtf):
     image = behind(counted, *mtf).round()
     assert abs(repeated_share(image)) < 0.03
     assert repeated_share(median_filter(image, 3)) > 0.06
+    assert repeated_share(image.astype(np.uint16)) == repeated_share(image)
     assert repeated_share(np.kron(image, np.ones((2, 2)))) > 0.2
 
 

@@ -61,7 +61,7 @@ def noise_blur_px(frame: npt.NDArray[np.floating], pixel_size_nm: tuple[float, f
     return float(np.sqrt(max(np.log(noise[0] / noise[1]), 0.0) / (4 * np.pi**2 * apart)))
 
 
-def repeated_share(frame: npt.NDArray[np.generic]) -> float:
+def repeated_share(frame: npt.NDArray[np.number]) -> float:
     """Share of neighbouring pixels that have the same value because they are neighbours.
 
     Counted electrons have the same value in two pixels by chance, neighbours more often than pixels far apart
@@ -81,6 +81,7 @@ def repeated_share(frame: npt.NDArray[np.generic]) -> float:
         About 0 of images as they are, in whole counts or 8 bits. NaN of images that are blank, too small, or
         hold but a few values.
     """
+    frame = np.asarray(frame, dtype=np.float64)
     values = np.unique(frame[np.isfinite(frame)])
     if len(values) < FEWEST_VALUES or min(frame.shape) <= FAR_PX:
         return float("nan")

@@ -204,7 +204,7 @@ def domain_words(movie: Movie, card: ModelCard, settings: AnalysisSettings) -> l
         dark_field=bool(np.mean([dark_field(s, pixel_size) for s in samples]) > 0.5) if samples else None,
         zero=common_zero(zero_level(middle_of(s), pixel_size) for s in samples),
         noise_blur_px=_median([noise_blur_px(middle_of(s), pixel_size) for s in samples]),
-        repeated=_median([repeated_share(s) for s in samples]),
+        repeated=_median([repeated_share(middle_of(s)) for s in samples]),
         likeness=_median([likeness(one, two, pixel_size) for one, two in pairwise(map(middle_of, samples))]),
         cut=float(np.median([cut_share(s) for s in samples])) if samples else 0.0,
         lattice=look_for_lattice(samples, pixel_size, first_spacings(card.domain.materials, card.zone_axis)),

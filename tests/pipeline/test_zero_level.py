@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, median_filter
 
 from napari_atomcount.io.readers import open_movie
 from napari_atomcount.networks.card import load_card
@@ -24,6 +24,7 @@ def stretched(frames: np.ndarray) -> np.ndarray:
         (lambda frames: frames, []),
         (stretched, ["8-bit pictures", "exactly the largest value"]),
         (lambda frames: gaussian_filter(frames, (0, 1, 1)), ["finest noise is missing"]),
+        (lambda frames: median_filter(frames, (1, 3, 3)), ["as after a median filter"]),
         (lambda frames: np.stack([np.rot90(f, n) for n, f in enumerate(frames)]), ["show different scenes"]),
         (lambda frames: frames + 0.6 * frames.mean(), ["a dark level was not taken off"]),
     ],

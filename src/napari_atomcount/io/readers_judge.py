@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _X_NAMES = {"x", "width", "columns", "column"}
 _COLOUR_NAMES = {"s", "rgb", "rgba", "colour", "color"}
 _CHANNEL_NAMES = {"c", "channel", "channels"}
 _COLOURS = {"red": 0, "green": 1, "blue": 2}
+_GREY = "it is stored in colours that are all the same: taken as grey"
 _PARTS: dict[str, Callable[[Any], Any]] = {
     "real": lambda a: a.real,
     "imaginary": lambda a: a.imag,
@@ -151,6 +152,8 @@ def _pick_channel(dataset: Dataset, channel: str | None) -> Dataset:
         names = {n.lower(): n for n in data.dtype.names}
         words = {"red": "r", "green": "g", "blue": "b", "0": "r", "1": "g", "2": "b"}
         chosen = names.get(words.get((channel or "").lower(), (channel or "").lower()))
+        if channel is None and _is_grey([data[names[c]] for c in "rgb" if c in names]):
+            return replace(dataset, data=data[names["r"]], warnings=(*dataset.warnings, _GREY))
         if chosen is None:
             raise InputError(_ask(dataset, "colour (RGB)", "red, green, blue", channel))
         return replace(dataset, data=data[chosen])
@@ -158,6 +161,10 @@ def _pick_channel(dataset: Dataset, channel: str | None) -> Dataset:
     for i, axis in enumerate(names_of_axes):
         if axis in _COLOUR_NAMES and data.shape[i] > 1:
             number = _COLOURS.get((channel or "").lower(), _index(channel, data.shape[i]))
+            if channel is None:
+                colours = [_without_axis(dataset, i, c) for c in range(min(3, data.shape[i]))]
+                if _is_grey([colour.data for colour in colours]):
+                    return replace(colours[0], warnings=(*dataset.warnings, _GREY))
             if number is None or number >= data.shape[i]:
                 raise InputError(_ask(dataset, "colour (RGB)", "red, green, blue", channel))
             return _without_axis(dataset, i, number)
@@ -175,6 +182,15 @@ def _pick_channel(dataset: Dataset, channel: str | None) -> Dataset:
             raise InputError(_ask(dataset, "complex", ", ".join(_PARTS), channel))
         return replace(dataset, data=part(data))
     return dataset
+
+
+def _is_grey(colours: Sequence[Any]) -> bool:
+    """Whether three colours hold the same values: in the first, the middle and the last frame."""
+    if len(colours) != 3:
+        return False
+    n = len(colours[0]) if colours[0].ndim > 2 else 0
+    some = sorted({0, n // 2, n - 1}) if n else [slice(None)]
+    return all(np.array_equal(colours[0][t], other[t]) for t in some for other in colours[1:])
 
 
 def _ask(dataset: Dataset, what: str, choices: str, channel: str | None) -> str:

@@ -73,12 +73,14 @@ class SessionOpener(QObject):
     def go_to(self, folder: Path) -> None:
         """Open this session for the movie that is shown, in place of the one that is open."""
         self.close()
+        self._note_scales()
         self._find(folder)
 
     def _on_movie(self) -> None:
         self.close()
         movie, wanted, self._wanted = self.model.movie, self._wanted, None
         self.place = None
+        self._note_scales()
         if movie is not None:
             self.place = session_places.new_place(movie)
             if wanted is not None or not session_places.nothing_to_find(movie):
@@ -88,7 +90,6 @@ class SessionOpener(QObject):
     def _find(self, folder: Path | None) -> None:
         movie, key, cards = self.model.movie, self.model.movie_key, self.model.list_cards()
         assert movie is not None
-        self._looked_with = movie.calibration
         if self.finder.busy:  # of the movie before: its answer is not wanted any more
             self._wanted, self._look_again = folder, True
             self.finder.stop()
@@ -154,6 +155,10 @@ class SessionOpener(QObject):
     def restore(self, run: Run | None) -> None:
         """Be where one was; `SessionKeeper` knows how."""
         raise TypeError(f"{type(self).__name__} cannot restore {run}")
+
+    def _note_scales(self) -> None:
+        """From now on what a person states is `typed`."""
+        self._looked_with = Calibration() if self.model.movie is None else self.model.movie.calibration
 
     def typed(self) -> dict[str, Any]:
         """Scales that a person has stated since the session is looked for, by name."""

@@ -33,6 +33,18 @@ def test_several_datasets_are_asked_for(desk, tmp_path, monkeypatch):
     assert desk.dock.model.movie.shape == (2, 40, 40)
 
 
+def test_a_grey_picture_stored_in_colours_opens(desk, tmp_path, monkeypatch):
+    path = tmp_path / "grey.npy"
+    frames = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 1)).astype(np.uint8)
+    np.save(path, np.repeat(frames, 3, axis=-1))
+    monkeypatch.setattr(dialogs, "ask_movie_file", lambda _parent: path)
+    desk.click("open_file")
+    desk.wait(lambda: desk.dock.model.movie is not None)
+    assert desk.dock.model.movie.shape == (3, 32, 40)
+    ((data, *_),) = plugin.read(str(path))
+    assert data.shape == (3, 32, 40)
+
+
 def test_what_cannot_be_opened_is_said_in_a_sentence(desk, tmp_path, monkeypatch):
     path = tmp_path / "line.npy"
     np.save(path, np.arange(10))

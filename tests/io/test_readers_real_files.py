@@ -201,6 +201,7 @@ def test_the_pictures_of_a_folder_need_a_channel_and_then_are_a_movie():
     folder = ROOT / "bf_tem_nanoparticle_masks/images"
     with pytest.raises(InputError, match="--channel"):
         open_movie(folder)
+    assert open_movie(folder, grey=True).shape == (10, 512, 512)
     movie = open_movie(folder, channel="red")
     assert movie.shape == (10, 512, 512)
     assert movie.frame(9).dtype == np.uint8

@@ -181,7 +181,7 @@ def batch(
         if stop.is_set():
             break
         try:
-            movie = open_movie(path)
+            movie = open_movie(path, grey=True)
             found, where, why_not = analysed_in_session(movie, detector, settings, stated, stop)
             write_analysis(found, out / name)
             write_figures(found, movie, out / name)

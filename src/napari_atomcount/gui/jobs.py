@@ -166,7 +166,7 @@ def opening(path: Path, dataset: str | None) -> Iterator[Progress | Result]:
             yield Result(list(names))
             return
         dataset = names[0] if path.is_file() else None
-    yield Result(readers.open_movie(path, dataset=dataset))
+    yield Result(readers.open_movie(path, dataset=dataset, grey=True))
 
 
 def with_sentences(steps: Iterator[Any]) -> Iterator[Any]:

@@ -46,7 +46,7 @@ def read(path: str | list[str]) -> list[tuple]:
             return [(None,)]  # npe2's way of saying: nothing to show, and no error
     else:
         dataset = names[0] if place.is_file() else None
-    return [movie_layer(readers.open_movie(place, dataset=dataset))]
+    return [movie_layer(readers.open_movie(place, dataset=dataset, grey=True))]
 
 
 def open_sample() -> list[tuple]:

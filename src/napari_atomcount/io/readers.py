@@ -48,7 +48,9 @@ SUFFIXES = (
 )
 
 
-def open_movie(path: str | Path, *, dataset: str | int | None = None, channel: str | None = None) -> Movie:
+def open_movie(
+    path: str | Path, *, dataset: str | int | None = None, channel: str | None = None, grey: bool = False
+) -> Movie:
     """Open a file, or a folder of images, as a lazy movie with its calibration.
 
     Parameters
@@ -60,6 +62,8 @@ def open_movie(path: str | Path, *, dataset: str | int | None = None, channel: s
     channel : str, optional
         Which channel of colour (red, green, blue), complex (real, imaginary, amplitude, phase) or
         multi-channel (0, 1, …) data.
+    grey : bool
+        Whether colours that are all the same are taken as one grey image, where no channel is given.
 
     Returns
     -------
@@ -74,10 +78,10 @@ def open_movie(path: str | Path, *, dataset: str | int | None = None, channel: s
     """
     path = _existing(path)
     if path.is_dir() and not is_zarr(path):
-        return open_folder(path, partial(open_movie, dataset=dataset, channel=channel))
+        return open_folder(path, partial(open_movie, dataset=dataset, channel=channel, grey=grey))
     found = _datasets(path)
     chosen = found[0] if len(found) == 1 and dataset is None else _choose(found, dataset, path)
-    return to_movie(chosen, path, _stem(path), channel, keep_name=len(found) > 1)
+    return to_movie(chosen, path, _stem(path), channel, keep_name=len(found) > 1, grey=grey)
 
 
 def list_datasets(path: str | Path) -> list[str]:

@@ -37,7 +37,9 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def to_movie(dataset: Dataset, path: Path, name: str, channel: str | None, keep_name: bool) -> Movie:
+def to_movie(
+    dataset: Dataset, path: Path, name: str, channel: str | None, keep_name: bool, grey: bool = False
+) -> Movie:
     """Judge a dataset and make a movie of it.
 
     Raises
@@ -45,7 +47,7 @@ def to_movie(dataset: Dataset, path: Path, name: str, channel: str | None, keep_
     InputError
         If it is no image or time series of images; the text says what was found and what to do.
     """
-    dataset = _pick_channel(_with_colour_axis(dataset), channel)
+    dataset = _pick_channel(_with_colour_axis(dataset), channel, grey)
     dataset = _in_time_order(dataset)
     if dataset.data.dtype.kind not in "biuf":
         raise InputError(f"{dataset.name} holds '{dataset.data.dtype}', not the numbers of an image.")
@@ -145,14 +147,14 @@ def _with_colour_axis(dataset: Dataset) -> Dataset:
     return replace(dataset, axes=(*dataset.axes[:-1], Axis("rgb")))
 
 
-def _pick_channel(dataset: Dataset, channel: str | None) -> Dataset:
+def _pick_channel(dataset: Dataset, channel: str | None, grey: bool) -> Dataset:
     """Reduce colour, complex and multi-channel data to the channel asked for, or say which there are."""
     data = dataset.data
     if data.dtype.names:
         names = {n.lower(): n for n in data.dtype.names}
         words = {"red": "r", "green": "g", "blue": "b", "0": "r", "1": "g", "2": "b"}
         chosen = names.get(words.get((channel or "").lower(), (channel or "").lower()))
-        if channel is None and _is_grey([data[names[c]] for c in "rgb" if c in names]):
+        if grey and channel is None and _is_grey([data[names[c]] for c in "rgb" if c in names]):
             return replace(dataset, data=data[names["r"]], warnings=(*dataset.warnings, _GREY))
         if chosen is None:
             raise InputError(_ask(dataset, "colour (RGB)", "red, green, blue", channel))
@@ -161,7 +163,7 @@ def _pick_channel(dataset: Dataset, channel: str | None) -> Dataset:
     for i, axis in enumerate(names_of_axes):
         if axis in _COLOUR_NAMES and data.shape[i] > 1:
             number = _COLOURS.get((channel or "").lower(), _index(channel, data.shape[i]))
-            if channel is None:
+            if grey and channel is None:
                 colours = [_without_axis(dataset, i, c) for c in range(min(3, data.shape[i]))]
                 if _is_grey([colour.data for colour in colours]):
                     return replace(colours[0], warnings=(*dataset.warnings, _GREY))

@@ -222,7 +222,8 @@ def train(
         Images, network and training settings.
     out : pathlib.Path
         Folder of the training: ``checkpoint.safetensors``, ``best.safetensors`` (the last weights that
-        :func:`holds_against` lets stand) and ``log.jsonl`` are written there.
+        :func:`holds_against` lets stand; in the end the mean of several ``falls``, where the recipe asks for
+        it) and ``log.jsonl`` are written there.
     init : UNet, optional
         Network to start from instead of random weights; layers that it lacks begin anew. Batch statistics
         stay fixed then.
@@ -300,7 +301,8 @@ def train(
             )
         if seen >= next_check or seen >= t.images or expired:
             next_check += t.validate_every
-            weights = mean_of_falls(out, t) if seen >= t.images else average.state
+            averaged = seen >= t.images and t.falls > 1
+            weights = mean_of_falls(out, t) if averaged else average.state
             shadow.load_state_dict(weights)
             scores, each = validate(recipe, shadow, held_out, where)
             line = {"images": seen, "rate": round(rate, 2), "train": running, "validation": scores}
@@ -313,7 +315,7 @@ def train(
                     f"'learning_rate' than {t.learning_rate:g} in the recipe's 'training'; the same command "
                     "then goes on from the validation before."
                 )
-            if holds_against(each, lowest):
+            if averaged or holds_against(each, lowest):
                 save_atomically(weights, out / "best.safetensors", {"images": str(seen)})
             lowest = min(lowest or each, each, key=sum)
             checkpoint(out, net, average, optimiser, recipe, seen, lowest)

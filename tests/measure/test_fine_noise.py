@@ -67,5 +67,7 @@ def test_contrast_that_is_cut_off_and_gaps_are_no_filter():
     image[100:140] = image.max()
     image[:20, 100:] = np.nan
     assert abs(repeated_share(image)) < 0.02
-    for blank in (np.ones((64, 64)), np.full((64, 64), np.nan), noise()[:6, :6]):
+    sparse = np.zeros((64, 64))
+    sparse[5, 5:15] = np.arange(1, 11)
+    for blank in (np.ones((64, 64)), np.full((64, 64), np.nan), noise()[:6, :6], sparse):
         assert np.isnan(repeated_share(blank))

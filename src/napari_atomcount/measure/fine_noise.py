@@ -13,7 +13,7 @@ from napari_atomcount.measure.zero_level import NOISE_FROM
 
 #: From here to where an image holds noise alone hardly more is seen, 1/Å; beyond, up to Nyquist's frequency.
 NEARLY_NOISE = 1.6
-#: Fewer frequencies in a ring say nothing.
+#: Fewer frequencies in a ring, or pairs of pixels, say nothing.
 FEWEST = 500
 #: Pixels so far apart have the same value by chance alone.
 FAR_PX = 8
@@ -95,6 +95,8 @@ def repeated_share(frame: npt.NDArray[np.number]) -> float:
                 for image, own in ((frame, usable), (frame.T, usable.T))
             ]
         )
+        if len(differences) < FEWEST or not differences.any():
+            return float("nan")
         return float((differences == 0).mean() - erf(step / (8**0.5 * differences.std())))
 
     return equal_beyond_chance(1) - equal_beyond_chance(FAR_PX)

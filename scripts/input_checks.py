@@ -123,7 +123,7 @@ def sound(detector: Detector, wide: int, particles: int, seed: int) -> None:
         print(f"blur of the noise, {how}: {min(said):.2f} to {max(said):.2f} px, {named_so} of {wide} named")
     for how, change in (
         ("whole counts", np.rint),
-        ("8 bit", lambda image: list(changed([image]))[1][1][0]),
+        ("8 bit", lambda image: {name: own for name, own, _ in changed([image])}["8 bit, all"][0]),
         ("a median of 3 × 3 px", lambda image: ndimage.median_filter(np.rint(image), 3)),
         ("the same without whole counts", lambda image: ndimage.median_filter(image, 3)),
     ):

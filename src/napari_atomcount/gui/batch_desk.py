@@ -112,8 +112,7 @@ class Batch(QObject):
         self.stated_words = hint("", "batch_stated")
         for widget in (self.button, self.with_stated, self.stated_words, self.words):
             column.addWidget(widget)
-        for signal in (model.movie_changed, model.calibration_changed, model.prepared):
-            signal.connect(self.update_state)
+        model.calibration_changed.connect(self.update_state)
         self.update_state()
 
     def update_state(self) -> None:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from napari_atomcount import pipeline
 from napari_atomcount.cli.app import app
-from napari_atomcount.io.tables import write_analysis
+from napari_atomcount.io.readers import open_movie
+from napari_atomcount.io.tables import read_analysis, write_analysis
 from napari_atomcount.io.tiff import write_tiff
 from napari_atomcount.pipeline.pictures import PICTURES
 from napari_atomcount.records.settings import AnalysisSettings
@@ -65,6 +66,21 @@ def test_kymograph_needs_its_line(analysed, tmp_path):
     beside = run(analysed / "out", "--what", "kymograph", "--line", "2,2:4,4", "--out", out)
     assert beside.exit_code == 1
     assert "No site lies beside the line" in beside.output
+
+
+def test_the_channel_that_was_analysed_lies_behind_the_map(analysed, tmp_path):
+    found = read_analysis(analysed / "out")
+    image = open_movie(analysed / "movie.tif").data
+    tall = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
+    np.save(tmp_path / "colour.npy", np.stack([np.zeros_like(tall), tall, np.zeros_like(tall)], axis=-1))
+    found.summary["movie"] |= {"path": str(tmp_path / "colour.npy"), "channel": "green"}
+    write_analysis(found, tmp_path / "out")
+    result = run(tmp_path / "out", "--what", "map", "--out", tmp_path / "map.png")
+    assert result.exit_code == 0
+    assert "no image behind" not in result.output
+    del found.summary["movie"]["channel"]
+    write_analysis(found, tmp_path / "out")
+    assert "no image behind" in run(tmp_path / "out", "--what", "map", "--out", tmp_path / "map.png").output
 
 
 @pytest.mark.parametrize(

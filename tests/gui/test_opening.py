@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtWidgets import QComboBox
 
 from napari_atomcount.gui import dialogs, plugin
+from napari_atomcount.io.session import Session
 from napari_atomcount.records.errors import InputError
 
 
@@ -27,7 +28,7 @@ def test_several_datasets_are_asked_for(desk, tmp_path, monkeypatch):
     path = tmp_path / "two.npz"
     np.savez(path, left=np.zeros((3, 32, 32)), right=np.ones((2, 40, 40)))
     monkeypatch.setattr(dialogs, "ask_movie_file", lambda _parent: path)
-    monkeypatch.setattr(dialogs, "ask_dataset", lambda _parent, _file, names: names[1])
+    monkeypatch.setattr(dialogs, "ask_which", lambda _parent, _file, _of, names: names[1])
     desk.click("open_file")
     desk.wait(lambda: desk.dock.model.movie is not None)
     assert desk.dock.model.movie.shape == (2, 40, 40)
@@ -43,6 +44,44 @@ def test_a_grey_picture_stored_in_colours_opens(desk, tmp_path, monkeypatch):
     assert desk.dock.model.movie.shape == (3, 32, 40)
     ((data, *_),) = plugin.read(str(path))
     assert data.shape == (3, 32, 40)
+
+
+def test_the_channels_of_a_colour_movie_are_asked_for_once(desk, tmp_path, monkeypatch):
+    path = tmp_path / "colour.npy"
+    colours = np.random.default_rng(0).integers(0, 255, (3, 32, 40, 3)).astype(np.uint8)
+    np.save(path, colours)
+    asked = []
+
+    def ask(_parent, file, of, names):
+        asked.append((file, of, names))
+        return names[1]
+
+    monkeypatch.setattr(dialogs, "ask_movie_file", lambda _parent: path)
+    monkeypatch.setattr(dialogs, "ask_which", ask)
+    desk.click("open_file")
+    desk.wait(lambda: desk.dock.model.movie is not None)
+    np.testing.assert_array_equal(desk.dock.model.movie.frame(2), colours[2, ..., 1])
+    assert asked == [("colour.npy", "channels", ["red", "green", "blue"])]
+    with Session.create(desk.dock.model.movie, tmp_path / "kept.atomcount"):
+        pass
+    monkeypatch.setattr(dialogs, "ask_session_folder", lambda _parent: tmp_path / "kept.atomcount")
+    before = desk.dock.model.movie
+    desk.wait(lambda: desk.dock.keeper.settled)
+    desk.click("session_fold")
+    desk.click("open_session")
+    desk.wait(lambda: desk.dock.model.movie is not before)
+    np.testing.assert_array_equal(desk.dock.model.movie.frame(2), colours[2, ..., 1])
+    assert len(asked) == 1  # the session knows it
+
+
+def test_the_channel_of_what_napari_opens_is_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "phase.npy"
+    np.save(path, np.full((32, 40), 1j, np.complex64))
+    monkeypatch.setattr(dialogs, "ask_which", lambda _parent, _file, _of, names: names[-1])
+    ((data, *_),) = plugin.read(str(path))
+    assert np.asarray(data).max() == pytest.approx(np.pi / 2)
+    monkeypatch.setattr(dialogs, "ask_which", lambda *_: None)
+    assert plugin.read(str(path)) == plugin.NOTHING
 
 
 def test_what_cannot_be_opened_is_said_in_a_sentence(desk, tmp_path, monkeypatch):

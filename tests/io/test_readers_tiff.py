@@ -175,6 +175,7 @@ def test_grey_images_stored_in_colours_are_grey(tmp_path):
             open_movie(tmp_path / name)
         movie = open_movie(tmp_path / name, grey=True)
         assert movie.shape == (frames, 32, 48)
+        assert open_movie(tmp_path / name, channel=movie.channel).content_hash() == movie.content_hash()
         assert any("taken as grey" in words for words in movie.warnings)
         np.testing.assert_array_equal(movie.frame(frames - 1), grey[frames - 1, ..., 0])
     alike[4, 3, 5, 1] += 1
@@ -189,6 +190,7 @@ def test_time_and_channels_need_a_channel(tmp_path):
     with pytest.raises(InputError, match=r"2 channels.*--channel"):
         open_movie(tmp_path / "a.tif")
     movie = open_movie(tmp_path / "a.tif", channel="1")
+    assert movie.channel == "1"
     np.testing.assert_array_equal(movie.frame(2), data[2, 1])
 
 

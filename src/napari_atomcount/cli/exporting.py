@@ -73,7 +73,8 @@ def _movie(analysis: "Analysis", calibration: "Calibration", given: Path | None)
     try:
         if path is None or not path.exists():
             raise InputError(f"{path or 'the movie'} is not there")
-        movie = open_movie(path, dataset=None if given else about.get("dataset"))
+        dataset = None if given else about.get("dataset")
+        movie = open_movie(path, dataset=dataset, channel=about.get("channel"))
     except AtomcountError as error:
         if given is not None:
             raise

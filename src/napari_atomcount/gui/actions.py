@@ -25,8 +25,8 @@ class Actions(QObject):
     -------
     opened(object)
         A Movie was read.
-    several_datasets(object, list)
-        The path of a file and the names of its datasets: one must be chosen.
+    to_be_chosen(object)
+        The datasets or channels of a file (`jobs.Choice`): one must be chosen.
     detected(object)
         A job has ended that found columns; its Run.
     failed(str), noted(str)
@@ -34,7 +34,7 @@ class Actions(QObject):
     """
 
     opened = Signal(object)
-    several_datasets = Signal(object, list)
+    to_be_chosen = Signal(object)
     detected = Signal(object)
     failed = Signal(str)
     noted = Signal(str)
@@ -50,16 +50,16 @@ class Actions(QObject):
         self.replay: Callable[[Run], Callable[[], CorrectedColumns | None]] = lambda _run: lambda: None
 
     # -- movies ------------------------------------------------------------
-    def open_movie(self, path: Path, dataset: str | None = None) -> None:
-        """Read a movie; then ``opened`` or ``several_datasets`` is emitted."""
+    def open_movie(self, path: Path, dataset: str | None = None, channel: str | None = None) -> None:
+        """Read a movie; then ``opened`` or ``to_be_chosen`` is emitted."""
 
         def on_step(step: jobs.Result) -> None:
             if isinstance(step.value, Movie):
                 self.opened.emit(step.value)
             else:
-                self.several_datasets.emit(path, step.value)
+                self.to_be_chosen.emit(step.value)
 
-        self.runner.start(lambda _stop: jobs.opening(path, dataset), on_step)
+        self.runner.start(lambda _stop: jobs.opening(path, dataset, channel), on_step)
 
     def calibrate(self, name: str, value: tuple[float, ...] | None) -> None:
         """Take what the user typed for a quantity of the calibration."""

@@ -15,7 +15,7 @@ from napari_atomcount.gui.actions import Actions
 from napari_atomcount.gui.batch_desk import Batch
 from napari_atomcount.gui.card_words import expectation
 from napari_atomcount.gui.export_section import ExportSection
-from napari_atomcount.gui.jobs import JobRunner, stop_all
+from napari_atomcount.gui.jobs import Choice, JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
 from napari_atomcount.gui.network_section import NetworkSection
@@ -152,7 +152,7 @@ class AtomCountDock(QWidget):
         self.commands.failed.connect(show_error)
         self.commands.noted.connect(show_info)
         self.commands.opened.connect(model.set_movie)
-        self.commands.several_datasets.connect(self._ask_dataset)
+        self.commands.to_be_chosen.connect(self._ask_which)
         self.link.movies_changed.connect(self._list_movies)
         self.link.movie_added.connect(self._on_movie_added)
         self.link.slider_moved.connect(self.view.on_slider)
@@ -206,20 +206,22 @@ class AtomCountDock(QWidget):
         self.model.set_movie(claim_layer(layers[-1]) if layers else None)
 
     # -- movies ------------------------------------------------------------
-    def _open(self, path: Path | None, dataset: str | None = None) -> None:
+    def _open(self, path: Path | None, dataset: str | None = None, channel: str | None = None) -> None:
         if path is not None and not self.runner.busy:
-            self.commands.open_movie(path, dataset)
+            self.commands.open_movie(path, dataset, channel)
 
     def _open_sample(self) -> None:
         from napari_atomcount.resources import sample_movie
 
         self._open(sample_movie())
 
-    def _ask_dataset(self, path: Path, names: list[str]) -> None:
+    def _ask_which(self, choice: Choice) -> None:
         def ask() -> None:
-            dataset = dialogs.ask_dataset(self, path.name, names)
-            if dataset is not None:
-                self._open(path, dataset)
+            name = dialogs.ask_which(self, choice.path.name, choice.of, choice.names)
+            if name is not None and choice.of == "channels":
+                self._open(choice.path, choice.dataset, name)
+            elif name is not None:
+                self._open(choice.path, name)
 
         QTimer.singleShot(0, ask)  # the job whose step this is has to end first
 

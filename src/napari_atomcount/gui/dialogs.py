@@ -27,10 +27,10 @@ def ask_save_folder(parent: QWidget | None, suggestion: Path) -> Path | None:
     return Path(name) if name else None
 
 
-def ask_dataset(parent: QWidget | None, file: str, names: list[str]) -> str | None:
-    """Which of several datasets of a file to open."""
+def ask_which(parent: QWidget | None, file: str, of: str, names: list[str]) -> str | None:
+    """Which of several datasets or channels of a file to open."""
     name, chosen = QInputDialog.getItem(
-        parent, "Several datasets", f"{file} holds several. Open:", names, 0, False
+        parent, f"Several {of}", f"{file} holds several {of}. Open:", names, 0, False
     )
     return name if chosen else None
 

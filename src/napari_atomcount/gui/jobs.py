@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_atomcount.records.analysis import Analysis
-from napari_atomcount.records.errors import AtomcountError, InputError
+from napari_atomcount.records.errors import AtomcountError, ChannelError, InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.replay import CorrectedColumns
 from napari_atomcount.records.settings import AnalysisSettings
@@ -49,6 +49,16 @@ class Result:
     """What a job made at its end."""
 
     value: Any
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a file holds more than one of: a movie needs one of ``names``, datasets or channels."""
+
+    path: Path
+    names: list[str]
+    dataset: str | None = None
+    of: Literal["datasets", "channels"] = "datasets"
 
 
 @dataclass(frozen=True)
@@ -155,18 +165,21 @@ def saving(analysis: Analysis, movie: Movie, folder: Path) -> Iterator[Progress 
     yield Result(folder)
 
 
-def opening(path: Path, dataset: str | None) -> Iterator[Progress | Result]:
-    """Open a movie."""
+def opening(path: Path, dataset: str | None, channel: str | None = None) -> Iterator[Progress | Result]:
+    """Open a movie, or say between what one has to choose first."""
     from napari_atomcount.io import readers
 
     yield Progress(f"opening {path.name}")
     if dataset is None:
         names = readers.list_datasets(path)
         if len(names) > 1:
-            yield Result(list(names))
+            yield Result(Choice(path, names))
             return
         dataset = names[0] if path.is_file() else None
-    yield Result(readers.open_movie(path, dataset=dataset, grey=True))
+    try:
+        yield Result(readers.open_movie(path, dataset=dataset, channel=channel, grey=True))
+    except ChannelError as error:
+        yield Result(Choice(path, error.choices, dataset, "channels"))
 
 
 def with_sentences(steps: Iterator[Any]) -> Iterator[Any]:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_atomcount.gui.geometry import movie_layer
+from napari_atomcount.records.errors import ChannelError
 
 ENDINGS = (
     ".dm3 .dm4 .mrc .mrcs .ser .emi .emd .tif .tiff .hspy .h5 .hdf5 .zarr .npy .npz .tvips .blo .png .jpg"
 ).split()
+NOTHING: list[tuple] = [(None,)]  # npe2's way of saying: nothing to show, and no error
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[tuple]] | None:
@@ -39,14 +41,24 @@ def read(path: str | list[str]) -> list[tuple]:
     place = Path(path[0]).parent if isinstance(path, list) else Path(path)
     names = readers.list_datasets(place)
     if len(names) > 1:
-        from napari_atomcount.gui.dialogs import ask_dataset
-
-        dataset = ask_dataset(None, place.name, names)
+        dataset = _which(place, "datasets", names)
         if dataset is None:
-            return [(None,)]  # npe2's way of saying: nothing to show, and no error
+            return NOTHING
     else:
         dataset = names[0] if place.is_file() else None
-    return [movie_layer(readers.open_movie(place, dataset=dataset, grey=True))]
+    try:
+        return [movie_layer(readers.open_movie(place, dataset=dataset, grey=True))]
+    except ChannelError as error:
+        channel = _which(place, "channels", error.choices)
+        if channel is None:
+            return NOTHING
+        return [movie_layer(readers.open_movie(place, dataset=dataset, channel=channel))]
+
+
+def _which(place: Path, of: str, names: list[str]) -> str | None:
+    from napari_atomcount.gui.dialogs import ask_which
+
+    return ask_which(None, place.name, of, names)
 
 
 def open_sample() -> list[tuple]:

@@ -24,13 +24,13 @@ class SessionDesk(QObject):
 
     Signals
     -------
-    movie_wanted(object, object)
-        Path of a movie and its dataset: open it, its session is chosen already.
+    movie_wanted(object, object, object)
+        Path of a movie, its dataset and its channel: open it, its session is chosen already.
     failed(str), noted(str)
         Sentences for the user.
     """
 
-    movie_wanted = Signal(object, object)
+    movie_wanted = Signal(object, object, object)
     failed = Signal(str)
     noted = Signal(str)
 
@@ -62,7 +62,7 @@ class SessionDesk(QObject):
             movie = dialogs.ask_lost_movie(self.window, record.source.name)
         if movie is not None:
             self.keeper.open_next(folder)
-            self.movie_wanted.emit(movie, record.source.dataset)
+            self.movie_wanted.emit(movie, record.source.dataset, record.source.channel)
 
     def _move(self) -> None:
         """Copy the session into another folder, and go on there."""

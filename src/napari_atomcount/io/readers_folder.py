@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_atomcount.io.readers_common import Axis, Dataset, FrameStack
 from napari_atomcount.records.calibration import Calibration
-from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.errors import ChannelError, InputError
 from napari_atomcount.records.movie import Movie
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif"}
@@ -94,7 +94,7 @@ def open_folder(path: Path, open_one: Opener) -> Movie:
 
     calibration = _of_a_series(first.calibration)
     stack = FrameStack(read, path.name, (len(files), height, width), dtype).to_dask()
-    return Movie(data=stack, calibration=calibration, name=path.name, path=path, warnings=tuple(notes))
+    return Movie(stack, calibration, path.name, path, channel=first.channel, warnings=tuple(notes))
 
 
 def _of_a_series(calibration: Calibration) -> Calibration:
@@ -131,7 +131,7 @@ def _survey(
             raise InputError(
                 f"{file.name} is {_kind(image)}, the one before {_kind(first)}: a movie needs equal ones."
             )
-    if first is None and first_error is not None:
+    if first is None and first_error is not None and not isinstance(first_error, ChannelError):
         first_error = InputError(f"No image of the folder can be read: {first_error}")
     return first, lost, first_error
 

@@ -14,7 +14,7 @@ import numpy as np
 from napari_atomcount.io.readers_common import Axis, Dataset
 from napari_atomcount.io.units import is_energy, is_reciprocal, length_in_nm, time_in_s
 from napari_atomcount.records.calibration import Calibration
-from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.errors import ChannelError, InputError
 from napari_atomcount.records.movie import Movie
 
 # A pixel finer than 0.1 pm or coarser than 10 µm comes from a wrong unit or a header that nobody filled in.
@@ -47,7 +47,7 @@ def to_movie(
     InputError
         If it is no image or time series of images; the text says what was found and what to do.
     """
-    dataset = _pick_channel(_with_colour_axis(dataset), channel, grey)
+    dataset, channel = _pick_channel(_with_colour_axis(dataset), channel, grey)
     dataset = _in_time_order(dataset)
     if dataset.data.dtype.kind not in "biuf":
         raise InputError(f"{dataset.name} holds '{dataset.data.dtype}', not the numbers of an image.")
@@ -58,6 +58,7 @@ def to_movie(
         name=name,
         path=path,
         dataset=dataset.name if keep_name else None,
+        channel=channel,
         warnings=(*dataset.warnings, *notes),
     )
 
@@ -147,18 +148,21 @@ def _with_colour_axis(dataset: Dataset) -> Dataset:
     return replace(dataset, axes=(*dataset.axes[:-1], Axis("rgb")))
 
 
-def _pick_channel(dataset: Dataset, channel: str | None, grey: bool) -> Dataset:
-    """Reduce colour, complex and multi-channel data to the channel asked for, or say which there are."""
+def _pick_channel(dataset: Dataset, channel: str | None, grey: bool) -> tuple[Dataset, str | None]:
+    """Reduce colour, complex and multi-channel data to the channel asked for, or say which there are.
+
+    Returns the channel's name as well; None where there is only one.
+    """
     data = dataset.data
     if data.dtype.names:
         names = {n.lower(): n for n in data.dtype.names}
         words = {"red": "r", "green": "g", "blue": "b", "0": "r", "1": "g", "2": "b"}
         chosen = names.get(words.get((channel or "").lower(), (channel or "").lower()))
         if grey and channel is None and _is_grey([data[names[c]] for c in "rgb" if c in names]):
-            return replace(dataset, data=data[names["r"]], warnings=(*dataset.warnings, _GREY))
+            return replace(dataset, data=data[names["r"]], warnings=(*dataset.warnings, _GREY)), "red"
         if chosen is None:
-            raise InputError(_ask(dataset, "colour (RGB)", "red, green, blue", channel))
-        return replace(dataset, data=data[chosen])
+            raise _several(dataset, "colour (RGB)", list(_COLOURS), channel)
+        return replace(dataset, data=data[chosen]), channel
     names_of_axes = [a.name.strip().lower() for a in dataset.axes]
     for i, axis in enumerate(names_of_axes):
         if axis in _COLOUR_NAMES and data.shape[i] > 1:
@@ -166,24 +170,24 @@ def _pick_channel(dataset: Dataset, channel: str | None, grey: bool) -> Dataset:
             if grey and channel is None:
                 colours = [_without_axis(dataset, i, c) for c in range(min(3, data.shape[i]))]
                 if _is_grey([colour.data for colour in colours]):
-                    return replace(colours[0], warnings=(*dataset.warnings, _GREY))
+                    return replace(colours[0], warnings=(*dataset.warnings, _GREY)), "red"
             if number is None or number >= data.shape[i]:
-                raise InputError(_ask(dataset, "colour (RGB)", "red, green, blue", channel))
-            return _without_axis(dataset, i, number)
+                raise _several(dataset, "colour (RGB)", list(_COLOURS), channel)
+            return _without_axis(dataset, i, number), channel
     for i, axis in enumerate(names_of_axes):
         others = [n for j, n in enumerate(data.shape) if j != i and n > 1]
         if axis in _CHANNEL_NAMES and data.shape[i] > 1 and len(others) > 2:
             number = _index(channel, data.shape[i])
             if number is None:
-                what = f"{data.shape[i]} channels"
-                raise InputError(_ask(dataset, what, f"0 to {data.shape[i] - 1}", channel))
-            return _without_axis(dataset, i, number)
+                numbers = [str(n) for n in range(data.shape[i])]
+                raise _several(dataset, f"{data.shape[i]} channels of", numbers, channel)
+            return _without_axis(dataset, i, number), channel
     if data.dtype.kind == "c":
         part = _PARTS.get((channel or "").lower())
         if part is None:
-            raise InputError(_ask(dataset, "complex", ", ".join(_PARTS), channel))
-        return replace(dataset, data=part(data))
-    return dataset
+            raise _several(dataset, "complex", list(_PARTS), channel)
+        return replace(dataset, data=part(data)), channel
+    return dataset, None
 
 
 def _is_grey(colours: Sequence[Any]) -> bool:
@@ -195,9 +199,11 @@ def _is_grey(colours: Sequence[Any]) -> bool:
     return all(np.array_equal(colours[0][t], other[t]) for t in some for other in colours[1:])
 
 
-def _ask(dataset: Dataset, what: str, choices: str, channel: str | None) -> str:
+def _several(dataset: Dataset, what: str, choices: list[str], channel: str | None) -> ChannelError:
     tried = f" '{channel}' is none of them." if channel else ""
-    return f"{dataset.describe()} holds {what} data: choose one with --channel ({choices}).{tried}"
+    listed = f"{choices[0]} to {choices[-1]}" if choices[0] == "0" else ", ".join(choices)
+    words = f"{dataset.describe()} holds {what} data: choose one with --channel ({listed}).{tried}"
+    return ChannelError(words, choices)
 
 
 def _index(text: str | None, size: int) -> int | None:

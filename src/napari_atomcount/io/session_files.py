@@ -83,6 +83,7 @@ def source_of(movie: Movie, folder: Path, sha256: str | None = None) -> Source:
         path=None if path is None else str(path),
         relative_path=relative,
         dataset=movie.dataset,
+        channel=movie.channel,
         name=movie.name,
         shape=movie.shape,
         dtype=str(movie.dtype),

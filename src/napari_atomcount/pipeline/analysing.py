@@ -268,6 +268,7 @@ def describe(
             "name": movie.name,
             "path": None if movie.path is None else str(movie.path),
             "dataset": movie.dataset,
+            "channel": movie.channel,
             "shape": list(movie.shape),
             "dtype": str(movie.dtype),
         },

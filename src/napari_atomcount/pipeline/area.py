@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_atomcount.records.errors import InputError
+from napari_atomcount.records.errors import ChannelError, InputError
 from napari_atomcount.records.movie import Movie
 from napari_atomcount.records.settings import AnalysisSettings
 
@@ -77,7 +77,7 @@ class Area:
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Bools:
-    """Read an image of the frames' shape; True where it is not zero.
+    """Read an image of the frames' shape; True where it is not zero, in any of its colours.
 
     Raises
     ------
@@ -86,13 +86,17 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Bools:
     """
     from napari_atomcount.io.readers import open_movie
 
-    mask = open_movie(path)
-    if mask.shape[1:] != shape:
+    try:
+        colours = [open_movie(path, grey=True)]
+    except ChannelError as error:
+        colours = [open_movie(path, channel=name) for name in error.choices]
+    height, width = colours[0].shape[1:]
+    if (height, width) != shape:
         raise InputError(
-            f"The mask {path} has {mask.shape[1]} × {mask.shape[2]} px, "
+            f"The mask {path} has {height} × {width} px, "
             f"the frames have {shape[0]} × {shape[1]}: give one of the same size."
         )
-    return np.asarray(mask.frame(0) != 0)
+    return np.asarray(np.any([colour.frame(0) != 0 for colour in colours], axis=0))
 
 
 @dataclass(frozen=True, eq=False)

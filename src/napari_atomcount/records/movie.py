@@ -53,6 +53,8 @@ class Movie:
         File or folder it was read from.
     dataset : str, optional
         Which dataset of the file, where it holds several.
+    channel : str, optional
+        Which channel of it, where it holds several.
     preparation : Preparation
         What was done to the frames since they were read.
     warnings : tuple of str
@@ -64,6 +66,7 @@ class Movie:
     name: str
     path: Path | None = None
     dataset: str | None = None
+    channel: str | None = None
     preparation: Preparation = field(default=Preparation())
     warnings: tuple[str, ...] = field(default=())
 

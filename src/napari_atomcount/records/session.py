@@ -23,6 +23,8 @@ class Source(BaseModel):
         Where it lay when the session was saved; relative to the session's folder.
     dataset : str, optional
         Which dataset of the file.
+    channel : str, optional
+        Which channel of it, where it holds several.
     name : str
         The movie's name.
     shape : tuple of int
@@ -38,6 +40,7 @@ class Source(BaseModel):
     path: str | None = None
     relative_path: str | None = None
     dataset: str | None = None
+    channel: str | None = None
     name: str
     shape: tuple[int, int, int]
     dtype: str

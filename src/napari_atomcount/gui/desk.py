@@ -15,6 +15,7 @@ from napari_atomcount.gui.actions import Actions
 from napari_atomcount.gui.batch_desk import Batch
 from napari_atomcount.gui.card_words import expectation
 from napari_atomcount.gui.export_section import ExportSection
+from napari_atomcount.gui.fitted_view import FittedView
 from napari_atomcount.gui.jobs import Choice, JobRunner, stop_all
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.movie_section import MovieSection
@@ -64,7 +65,8 @@ class AtomCountDock(QWidget):
         self.batch = Batch(self.model, self.runner, self)
         self.preparing = Preparing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.session_desk = SessionDesk(self.keeper, self.layers, self)
-        self.session_view = SessionView(napari_viewer, self.keeper, self.layers, self.view, self)
+        self.fitted = FittedView(napari_viewer, self)
+        self.session_view = SessionView(self.fitted, self.keeper, self.layers, self.view, self)
         self.reviewing = Reviewing(napari_viewer, self.model, self.layers, self.keeper, self)
         self.strain = StrainDesk(napari_viewer, self.model, self.runner, self.layers, self)
         self.link = ViewerLink(napari_viewer, self)
@@ -247,6 +249,8 @@ class AtomCountDock(QWidget):
         self.layers.drop_results()
         self.layers.show_movie()
         self.layers.look_at_movie()
+        if self.model.movie is not None:
+            self.fitted.fit()
         self.view.on_slider()
         self._show_settings()
         self._list_movies()
@@ -333,6 +337,8 @@ class AtomCountDock(QWidget):
         window = self.window()
         if isinstance(window, QMainWindow):
             self.reviewing.attach(window)
+            if self.reviewing.canvas is not None:
+                self.fitted.attach(self.reviewing.canvas)
             window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
             window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
 
@@ -354,6 +360,7 @@ class AtomCountDock(QWidget):
         self.reviewing.close()
         self.strain.close()
         self.session_view.close()
+        self.fitted.close()
         self.preparing.close()
         self.link.close()
         self.runner.abandon()

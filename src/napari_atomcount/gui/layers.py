@@ -105,7 +105,7 @@ class ResultLayers:
             layer.metadata[DARK_KEY] = dark
 
     def look_at_movie(self) -> None:
-        """Turn to the session's movie: its first frame fills the view, the other movies are hidden."""
+        """Turn to the session's movie: its first frame is shown, the other movies are hidden."""
         ours = self.movie_layer()
         if ours is None:
             return
@@ -114,7 +114,6 @@ class ResultLayers:
                 layer.visible = layer == ours
         self.viewer.layers.selection.active = ours
         self.show_frame(0)
-        self.viewer.reset_view()
 
     def make(self, role: str, kind: str, data, **look) -> None:
         """Make a layer of (y, x) that lies over every frame; it keeps the movie's scale, and goes with it."""

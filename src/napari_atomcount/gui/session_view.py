@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
+from napari_atomcount.gui.fitted_view import FittedView
 from napari_atomcount.gui.layers import ResultLayers
 from napari_atomcount.gui.session_keeper import SessionKeeper
 from napari_atomcount.gui.view_control import ViewControl
@@ -20,19 +21,21 @@ class SessionView(QObject):
 
     def __init__(
         self,
-        viewer,
+        fitted: FittedView,
         keeper: SessionKeeper,
         layers: ResultLayers,
         view: ViewControl,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.viewer, self.keeper, self.layers, self.view = viewer, keeper, layers, view
+        self.viewer, self.fitted = fitted.viewer, fitted
+        self.keeper, self.layers, self.view = keeper, layers, view
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(KEEP_MS)
         self._timer.timeout.connect(self.keep)
-        self._emitters = [viewer.scene.camera.events.center, viewer.scene.camera.events.zoom]
+        camera = fitted.viewer.scene.camera
+        self._emitters = [camera.events.center, camera.events.zoom]
         for emitter in self._emitters:
             emitter.connect(self._on_moved)
         keeper.opened.connect(self.find_again)
@@ -46,13 +49,14 @@ class SessionView(QObject):
         self._on_moved()
 
     def now(self) -> dict[str, Any]:
-        """Where one is, in plain values; the camera in px of the movie."""
+        """Where one is, in plain values; the camera in px of the movie, or nowhere if it shows all of it."""
         scale = np.array(self.layers.scale[1:])
         center = np.array(self.viewer.scene.camera.center[-2:], float) / scale
+        fitted = self.fitted.holds
         return {
             "frame": self.layers.frame,
-            "center_px": [round(float(c), 2) for c in center],
-            "zoom_per_px": round(float(self.viewer.scene.camera.zoom * scale[-1]), 6),
+            "center_px": [] if fitted else [round(float(c), 2) for c in center],
+            "zoom_per_px": 0.0 if fitted else round(float(self.viewer.scene.camera.zoom * scale[-1]), 6),
             "overlay": self.layers.overlay,
         }
 

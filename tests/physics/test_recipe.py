@@ -100,6 +100,20 @@ def test_cached_waves_are_the_simulated_ones(tmp_path):
     assert len(list(tmp_path.glob("particle-*.npz"))) == 1
 
 
+def test_a_bank_with_a_cache_holds_no_waves_and_makes_the_same_scenes(tmp_path):
+    recipe = small_recipe()
+    held, read = WaveBank(recipe, [0, 1]), WaveBank(recipe, [0, 1], tmp_path)
+    for seed in range(4):
+        one, other = (bank.scene(np.random.default_rng(seed)) for bank in (held, read))
+        np.testing.assert_array_equal(one.waves, other.waves)
+        np.testing.assert_array_equal(one.count, other.count)
+    first = read.particle(0).waves
+    for path in tmp_path.glob("particle-*.npz"):
+        stored = dict(np.load(path))
+        np.savez(path, **{**stored, "waves": 2 * stored["waves"]})
+    np.testing.assert_array_equal(read.particle(0).waves, 2 * first)
+
+
 def test_events_of_a_movie_are_the_changes_of_its_truth():
     kinetics = Kinetics(frames=12, mobile=5, rate=0.3, drift_nm=0.02)
     movie = simulate_movie(small_recipe(HoppingRecipe, kinetics=kinetics), seed=1)

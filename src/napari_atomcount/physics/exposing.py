@@ -20,23 +20,31 @@ Scene = Particle  # a particle in its surroundings, ready for the optics
 
 
 class WaveBank:
-    """The exit waves of a recipe in memory, combined into ever new scenes.
+    """The exit waves of a recipe, combined into ever new scenes.
+
+    Those of particles are read from the cache when they are drawn, so that thousands need little memory;
+    without a cache they are held.
 
     Parameters
     ----------
     recipe : Recipe
         What to simulate.
     indices : sequence of int
-        Numbers of the particles to hold.
+        Numbers of the particles.
     cache : pathlib.Path, optional
         Folder of exit waves; missing ones are simulated.
     """
 
     def __init__(self, recipe: Recipe, indices: list[int], cache: Path | None = None) -> None:
-        self.recipe = recipe
-        self.particles = [recipe.exit_waves(index, cache) for index in indices]
+        self.recipe, self.indices, self.cache = recipe, list(indices), cache
+        self._held: list[Particle] = []
+        thickest = np.zeros(len(indices))
+        for position, index in enumerate(indices):
+            particle = recipe.exit_waves(index, cache)
+            thickest[position] = particle.count.max()
+            if cache is None:
+                self._held.append(particle)
         # thick columns are rare and the hardest to count: particles that hold them are drawn more often
-        thickest = np.array([particle.count.max() for particle in self.particles], float)
         weights = thickest**recipe.thick_power
         # damping by thermal motion is hard to tell from fewer atoms: most specimens are at room temperature
         if recipe.warm_A is not None:
@@ -48,6 +56,12 @@ class WaveBank:
         self.films = [recipe.film(i, cache) for i in range(around.films if around.film or nothing else 0)]
         self.films += [recipe.soot(i, cache) for i in range(around.soots if around.film or nothing else 0)]
         self.edges = [recipe.edge(i, cache) for i in range(around.edges if around.edge or nothing else 0)]
+
+    def particle(self, position: int) -> Particle:
+        """The particle at this position in the bank."""
+        if self.cache is None:
+            return self._held[position]
+        return self.recipe.exit_waves(self.indices[position], self.cache)
 
     def empty_scene(self, rng: np.random.Generator, snapshots: int | None) -> Scene:
         """A support without a particle."""
@@ -76,8 +90,8 @@ class WaveBank:
         """
         if index is None and self.films and rng.random() < self.recipe.surroundings.empty:
             return self.empty_scene(rng, snapshots)
-        index = int(rng.choice(len(self.particles), p=self.shares)) if index is None else index
-        particle = self.particles[index]
+        index = int(rng.choice(len(self.indices), p=self.shares)) if index is None else index
+        particle = self.particle(index)
         waves, y, x = particle.waves, particle.y_A, particle.x_A
         if snapshots is not None and snapshots < len(waves):
             waves = waves[rng.choice(len(waves), size=snapshots, replace=False)]

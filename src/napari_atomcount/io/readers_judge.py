@@ -202,7 +202,10 @@ def _is_grey(colours: Sequence[Any]) -> bool:
 def _several(dataset: Dataset, what: str, choices: list[str], channel: str | None) -> ChannelError:
     tried = f" '{channel}' is none of them." if channel else ""
     listed = f"{choices[0]} to {choices[-1]}" if choices[0] == "0" else ", ".join(choices)
-    words = f"{dataset.describe()} holds {what} data: choose one with --channel ({listed}).{tried}"
+    words = (
+        f"{dataset.describe()} holds {what} data: choose one ({listed}) with --channel; "
+        f"napari asks which when such a movie is opened there.{tried}"
+    )
     return ChannelError(words, choices)
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from ase.calculators.emt import EMT
 from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
 from napari_atomcount.physics.exposing import WaveBank, expose
 from napari_atomcount.physics.hopping import (
@@ -192,3 +194,48 @@ def test_particles_may_be_higher_or_flatter_than_wide():
     flat, even, high = (height_over_width(aspect) for aspect in (0.6, 1.0, 1.5))
     assert flat < 0.85 * even
     assert high > 1.2 * even
+
+
+def gold(**changes):
+    """Settings of small rough gold particles without defects."""
+    plain = {
+        "elements": {"Au": 1.0},
+        "diameter_A": (16, 20),
+        "tilt_deg": (0, 0),
+        "defects": 0.0,
+        "rough": 1.0,
+    }
+    return NanoparticleSettings(**plain | changes)
+
+
+def test_relaxed_particles_are_nearly_at_rest():
+    def energy_and_force(steps):
+        settings = gold(relax=1.0, relax_steps=steps, diameter_A=(14, 15))
+        atoms = nanoparticle(np.random.default_rng(4), settings).atoms
+        atoms.pbc = False
+        atoms.calc = EMT()
+        return atoms.get_potential_energy(), np.linalg.norm(atoms.get_forces(), axis=1).max()
+
+    (start, _), (relaxed, force), (rest, _) = (energy_and_force(steps) for steps in (0, 25, 100))
+    assert start - relaxed > 0.85 * (start - rest)
+    assert force < 0.5
+
+
+def test_surface_atoms_move_more_than_inner_ones():
+    still = nanoparticle(np.random.default_rng(2), gold(relax=0.0, surface_motion=(1.0, 1.0)))
+    mobile = nanoparticle(np.random.default_rng(2), gold(relax=0.0, surface_motion=(1.5, 1.5)))
+    place = mobile.atoms.positions
+    bonds = np.array([len(near) - 1 for near in cKDTree(place).query_ball_point(place, 3.2)])
+    np.testing.assert_allclose(still.motion, 1.0)
+    np.testing.assert_allclose(mobile.motion[bonds == 12], 1.0)
+    np.testing.assert_allclose(mobile.motion[bonds <= 8], 1.5)
+    between = mobile.motion[(bonds > 8) & (bonds < 12)]
+    assert ((between > 1.0) & (between < 1.5)).all()
+
+
+def test_relaxed_particles_hold_no_loose_atoms():
+    for seed in range(6):
+        specimen = nanoparticle(np.random.default_rng(seed), gold(relax=1.0, relax_steps=0, rough_share=0.5))
+        place = specimen.atoms.positions
+        bonds = np.array([len(near) - 1 for near in cKDTree(place).query_ball_point(place, 3.2)])
+        assert bonds.min() >= 3

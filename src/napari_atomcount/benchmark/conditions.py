@@ -17,7 +17,7 @@ from napari_atomcount.physics.recipe import Uniform
 #: Doses of standard conditions A, e/Å².
 DOSES = (100.0, 310.0, 1000.0, 3000.0, 1e4, 1e5)
 SECOND = ParticleSet()
-FIRST = ParticleSet(generator="training", relax_steps=14)
+FIRST = ParticleSet(generator="training", relax_steps=25)
 GAPS = ParticleSet(missing=2, isolated=2)
 
 

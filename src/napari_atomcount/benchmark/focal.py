@@ -102,7 +102,7 @@ def conditions(meant: bool = False) -> list[FocalCondition]:
     ]
     rows += both("tilt3", "tilt up to 3°", particles=tilted)
     rows += both("training-generator", "new particles of the training's generator",
-                 particles=ParticleSet(generator="training", relax_steps=14))  # fmt: skip
+                 particles=ParticleSet(generator="training", relax_steps=25))  # fmt: skip
     rows += both("aberrated", "C5, astigmatism, coma, any focal spread and MTF of Table 6.1",
                  optics=ABERRATED, camera=CAMERA_WIDE)  # fmt: skip
     rows += both("mean", MEANT, optics=OPTICS | FOCAL_MEAN)

@@ -2,7 +2,8 @@
 
 The shapes follow Madsen's thesis 6.4.2: a seed crystal from random planes in the low-index directions, then
 surface atoms added with p ∝ exp(N/T) (eq. 6.18). Columns are then removed, shortened and set apart at random,
-because a network that only ever saw complete particles fills a gap in from context (thesis Fig. 6.24).
+because a network that only ever saw complete particles fills a gap in from context (thesis Fig. 6.24). Most
+particles are relaxed, and their surface atoms move more than the inner ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.data import atomic_numbers, reference_states
-from ase.optimize import FIRE
+from ase.optimize import LBFGS
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from scipy.spatial import cKDTree
@@ -49,8 +50,11 @@ class NanoparticleSettings(BaseModel):
     )
     temperature: tuple[float, float] = Field((0.3, 3.0), description="T of eq. 6.18, log-uniform")
     defects: float = Field(0.8, description="chance of removed, shortened and set apart columns")
-    relax: float = Field(0.5, description="chance of relaxation with the EMT potential")
-    relax_steps: int = 14
+    relax: float = Field(0.7, description="chance of relaxation with the EMT potential")
+    relax_steps: int = Field(25, description="most steps of L-BFGS; 0.05 eV/Å is enough")
+    surface_motion: tuple[float, float] = Field(
+        (1.0, 1.6), description="thermal displacement of surface atoms over that of inner ones"
+    )
 
 
 def nanoparticle(rng: np.random.Generator, settings: NanoparticleSettings | None = None) -> Specimen:
@@ -87,17 +91,21 @@ def nanoparticle(rng: np.random.Generator, settings: NanoparticleSettings | None
     occupied[:-1] &= np.linalg.norm(points[:, :2], axis=1) < min(limit, s.cell_A / 2 - 1.5)
     if rng.random() < s.defects:
         disturb_surface(occupied, points, column, neighbours, rng)
-    occupied[:-1] &= ~single_atoms(occupied, neighbours)
+    relaxed = bool(rng.random() < s.relax) and element in EMT_ELEMENTS
+    drop_loose(occupied, neighbours, bonds=3 if relaxed else 1)
 
     atoms = Atoms(f"{element}{int(occupied.sum())}", positions=points[occupied[:-1]])
     column = column[occupied[:-1]]
-    relaxed = bool(rng.random() < s.relax) and element in EMT_ELEMENTS
-    if relaxed:
+    if relaxed and s.relax_steps and len(atoms):
         atoms.calc = EMT()
-        FIRE(atoms, logfile=None, dt=0.15, maxstep=0.08).run(fmax=0.03, steps=s.relax_steps)
+        LBFGS(atoms, logfile=None, maxstep=0.1).run(fmax=0.05, steps=s.relax_steps)
         atoms.calc = None
+    surface = rng.uniform(*s.surface_motion)
+    missing = 12 - occupied[neighbours[occupied[:-1]]].sum(1)
+    motion = 1.0 + (surface - 1.0) * np.minimum(missing / FREE_BONDS, 1.0)
     if rng.random() < s.defects:
         atoms, column = add_isolated_columns(atoms, column, a, s.cell_A, rng)
+        motion = np.append(motion, np.full(len(atoms) - len(motion), surface))
 
     tilt = rng.uniform(*s.tilt_deg)
     orient(atoms, tilt, rng)
@@ -111,11 +119,14 @@ def nanoparticle(rng: np.random.Generator, settings: NanoparticleSettings | None
         "tilt_deg": tilt,
         "twin": twin,
         "relaxed": relaxed,
+        "surface_motion": surface,
     }
-    return Specimen(atoms, column, notes)
+    return Specimen(atoms, column, notes, motion=motion)
 
 
 EMT_ELEMENTS = frozenset({"Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt"})
+#: Of an atom's twelve neighbours, so many are missing on (100): its atoms, and freer ones, move most.
+FREE_BONDS = 4
 
 
 def lattice_110(a: float, width: float, height: float) -> Points:
@@ -284,9 +295,16 @@ def remove_part(full: Mask, members: Index, points: Points, rng: np.random.Gener
     full[order if whole else order[: rng.integers(1, max(2, len(order)))]] = False
 
 
-def single_atoms(occupied: Mask, neighbours: Index) -> Mask:
-    """Atoms without any neighbour, which would float in vacuum."""
-    return np.asarray(occupied[:-1] & (occupied[neighbours].sum(1) == 0))
+def drop_loose(occupied: Mask, neighbours: Index, bonds: int) -> None:
+    """Take atoms away that have fewer neighbours than ``bonds``, until none is left, in place.
+
+    An atom without a neighbour would float in vacuum; one with two slides along the surface when relaxed.
+    """
+    while True:
+        loose = occupied[:-1] & (occupied[neighbours].sum(1) < bonds)
+        if not loose.any():
+            return
+        occupied[:-1] &= ~loose
 
 
 def nearest_distance(points: Points, neighbours: Index) -> float:

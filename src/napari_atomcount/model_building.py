@@ -25,17 +25,13 @@ from napari_atomcount.records.errors import AtomcountError, ModelError
 from napari_atomcount.training import train
 from napari_atomcount.training_recipe import TrainingRecipe
 
-#: Usual images for the probabilities of counts, whose errors are common to a particle, for each image for the
-#: score's.
-COUNTED = 3
-
 
 def build_model(
     recipe: TrainingRecipe,
     training: Path,
     out: Path,
     *,
-    images: int = 240,
+    images: int = 720,
     cache: Path | None = None,
     version: str = "",
     parent: str | None = None,
@@ -53,7 +49,8 @@ def build_model(
     out : pathlib.Path
         The model folder to write.
     images : int
-        Held-out simulated images for the calibration of the score; three times as many for counts.
+        Held-out simulated images for each step: the axis of the counts, the score, the probabilities of
+        counts. Errors are common to a particle, and so many images are of 144 (`held_out_peaks`).
     cache : pathlib.Path, optional
         Folder of exit waves.
     version, parent : str, optional
@@ -100,7 +97,7 @@ def build_model(
     )
     card._folder = training  # a model that lies in `out` already stays whole until this one is
     usual = recipe.as_usual()
-    total = images * (1 + card.counts + COUNTED * bool(recipe.usual))
+    total = images * (1 + card.counts + bool(recipe.usual))
     done = itertools.count()
 
     def tell() -> None:
@@ -116,7 +113,7 @@ def build_model(
     peaks = held_out_peaks(recipe, Detector(card), images, cache, tell)
     counted = peaks
     if recipe.usual:
-        counted = held_out_peaks(usual, Detector(card), COUNTED * images, cache, tell)
+        counted = held_out_peaks(usual, Detector(card), images, cache, tell)
     calibration, threshold = fit_calibration(peaks, counted)
     card = card.model_copy(update={"calibration": calibration, "default_threshold": threshold})
     shutil.move(card.weights, out / card.weights.name)

@@ -20,6 +20,12 @@ def wide(movie):
     return replace(movie, data=data, name="wide")
 
 
+@pytest.fixture
+def filled(movie):
+    """What the dots take of the movie: hardly anything lies beside them."""
+    return replace(movie, data=movie.data[:, 28:74, 28:74], name="filled")
+
+
 def look(desk, movie):
     desk.dock.model.set_movie(movie)
     desk.wait(lambda: desk.dock.keeper.settled)
@@ -41,8 +47,8 @@ def test_with_vacuum_nothing_is_asked(desk, wide):
     assert not desk.widget("beam_level").isVisible()
 
 
-def test_without_vacuum_the_level_is_asked_for(desk, movie, wide):
-    assert "hardly any vacuum is in view" in look(desk, movie)
+def test_without_vacuum_the_level_is_asked_for(desk, filled, wide):
+    assert "hardly any vacuum is in view" in look(desk, filled)
     line, settings = desk.widget("beam_level", QLineEdit), lambda: desk.dock.model.settings.detect
     assert line.isVisible()
     state(desk, "-3")
@@ -61,10 +67,10 @@ def test_without_vacuum_the_level_is_asked_for(desk, movie, wide):
     assert not line.isVisible()
 
 
-def test_it_is_kept_with_the_session_and_undone(desk, movie, wide, tmp_path):
+def test_it_is_kept_with_the_session_and_undone(desk, filled, wide, tmp_path):
     path = tmp_path / "m.tif"
     path.write_bytes(b"stands for the movie")
-    mine = replace(movie, path=path)
+    mine = replace(filled, path=path)
     look(desk, mine)
     state(desk, "30")
     desk.click("run_frame")

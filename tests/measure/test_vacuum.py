@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_atomcount.measure.vacuum import free_share, little_vacuum
+from napari_atomcount.measure.vacuum import FREE_NM, free_area, little_vacuum
 
 PIXEL = (0.02, 0.02)
 
@@ -13,26 +13,26 @@ def lattice(start, stop, step=15):
 
 
 def test_a_view_without_columns_is_free():
-    assert free_share([], [], (100, 100), PIXEL) == 1
+    assert free_area([], [], (100, 100), PIXEL) == pytest.approx(4.0)
     assert not little_vacuum([], [], (100, 100), PIXEL)
 
 
 def test_one_column_takes_its_circle():
-    share = free_share([200.0], [200.0], (400, 400), PIXEL)
-    assert share == pytest.approx(1 - np.pi * 0.7**2 / 8.0**2, abs=0.003)
+    area = free_area([200.0], [200.0], (400, 400), PIXEL)
+    assert area == pytest.approx(64 - np.pi * FREE_NM**2, abs=0.05)
 
 
 def test_pixels_need_not_be_square():
-    share = free_share([100.0], [200.0], (200, 400), (0.04, 0.02))
-    assert share == pytest.approx(1 - np.pi * 0.7**2 / 8.0**2, abs=0.003)
+    area = free_area([100.0], [200.0], (200, 400), (0.04, 0.02))
+    assert area == pytest.approx(64 - np.pi * FREE_NM**2, abs=0.05)
 
 
 def test_a_view_inside_a_crystal_shows_too_little():
     y, x = lattice(0, 300)
-    assert free_share(y, x, (300, 300), PIXEL) == 0
+    assert free_area(y, x, (300, 300), PIXEL) < 0.1
     assert little_vacuum(y, x, (300, 300), PIXEL)
-    assert not little_vacuum(y, x, (600, 300), PIXEL)  # half of it beside the crystal
-    assert not little_vacuum(y[:7], x[:7], (60, 60), PIXEL)  # too few columns to say
+    assert not little_vacuum(y, x, (330, 300), PIXEL)  # a strip of 0.6 nm beside the crystal
+    assert not little_vacuum(y[:7], x[:7], (40, 40), PIXEL)  # too few columns to say
 
 
 def test_what_was_not_seen_is_no_vacuum():
@@ -40,4 +40,4 @@ def test_what_was_not_seen_is_no_vacuum():
     valid = np.zeros((600, 300), bool)
     valid[:300] = True
     assert little_vacuum(y, x, (600, 300), PIXEL, valid)
-    assert np.isnan(free_share(y, x, (600, 300), PIXEL, np.zeros((600, 300), bool)))
+    assert free_area(y, x, (600, 300), PIXEL, np.zeros((600, 300), bool)) == 0

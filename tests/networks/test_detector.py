@@ -1,19 +1,25 @@
 """Unit tests of the detector's geometry and of its treatment of bad pixels, with an untrained network."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 import torch
+from scipy.spatial import cKDTree
 
+from napari_atomcount.measure.columns import find_columns
 from napari_atomcount.networks.card import load_card
 from napari_atomcount.networks.detector import (
     Detector,
     raised_frequencies,
     resample_frame,
     tiles,
-    to_contrast,
 )
 from napari_atomcount.networks.normalise import BLURRED_NORMALISATION, NORMALISATION
 from napari_atomcount.records.mtf import Mtf
+
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "hopping_au_310.tif"
 
 
 @pytest.fixture
@@ -62,10 +68,61 @@ def test_counts_per_electron_do_not_matter(detector):
     np.testing.assert_allclose(gained, one, atol=0.05)
 
 
-def test_a_stated_beam_level_is_what_contrast_is_relative_to():
-    image = 100 + 10 * torch.rand((1, 64, 64), generator=torch.Generator().manual_seed(0))
-    contrast = to_contrast(image, 0.2, torch.ones_like(image), 125.0)
-    torch.testing.assert_close(contrast, image / 125 - 1)
+class Listening(Detector):
+    """A detector whose network finds columns in a square, and keeps what it was shown."""
+
+    def __init__(self, card, side):
+        super().__init__(card, device="cpu")
+        self.side, self.shown = side, []
+
+    def _tiled(self, images, symmetries):
+        self.shown.append((images, symmetries))
+        factor = self.config.unshuffle
+        out = np.full((self.channels, images.shape[1] // factor, images.shape[2] // factor), -9, np.float32)
+        out[0, : self.side // factor, : self.side // factor] = 9
+        return out
+
+
+@pytest.fixture
+def listening(tmp_path, write_model):
+    return lambda side: Listening(load_card(write_model(tmp_path / "m")), side)
+
+
+def particle(size, side, dose=400.0):
+    """A square of a tenth less intensity in vacuum."""
+    image = np.full((size, size), dose, np.float32)
+    image[:side, :side] *= 0.9
+    return np.random.default_rng(0).poisson(image).astype(np.float32)
+
+
+def test_a_stated_beam_level_is_what_contrast_is_relative_to(listening):
+    detector = listening(170)
+    frame = particle(192, 160)
+    detector.detect(frame, (0.02, 0.02), symmetries=8, beam_level=500.0)
+    assert [number for _, number in detector.shown] == [8]
+    assert detector.shown[0][0].mean() == pytest.approx(frame.mean() / 500 - 1, abs=1e-3)
+
+
+def test_where_a_particle_fills_the_view_the_level_is_that_of_what_lies_beside_its_columns(listening):
+    detector = listening(160)
+    detector.detect(particle(192, 160), (0.02, 0.02), symmetries=8)
+    (first, once), (second, number) = detector.shown
+    assert (once, number) == (1, 8)
+    assert float(first[0, 180:, 180:].mean()) > 0.005  # a mean over 0.6 nm has the particle in it
+    assert float(second[0, 180:, 180:].mean()) == pytest.approx(0, abs=0.002)
+    assert float(second[0, 20:140, 20:140].mean()) == pytest.approx(-0.1, abs=0.003)
+
+
+def test_with_vacuum_in_view_a_frame_is_not_read_again(listening):
+    detector = listening(100)
+    detector.detect(particle(400, 100), (0.02, 0.02), symmetries=1)
+    assert len(detector.shown) == 1
+
+
+def test_a_view_that_columns_fill_is_read_with_the_first_level(listening):
+    detector = listening(192)
+    detector.detect(particle(192, 192), (0.02, 0.02), symmetries=8)
+    assert torch.equal(detector.shown[0][0], detector.shown[1][0])
 
 
 def test_maps_lead_back_to_the_file(detector):
@@ -120,3 +177,26 @@ def test_only_networks_trained_without_the_blur_see_images_without_it(tmp_path, 
     )
     assert np.array_equal(column(NORMALISATION, None), column(NORMALISATION, Mtf()))
     assert not np.allclose(column(NORMALISATION, Mtf(0.0, 0.4, 2.0)), column(NORMALISATION, None))
+
+
+def test_counts_of_a_particle_that_fills_the_view_are_those_in_vacuum():
+    """The bundled model on three frames of the sample together, whole and cut 0.1 nm beside its columns."""
+    card = load_card("fcc-110-hrtem")
+    detector = Detector(card, "cpu")
+    frame = tifffile.imread(SAMPLE)[:3].astype(np.float32).mean(0)
+
+    def columns(image):
+        maps = detector.detect(image, (0.02, 0.02), symmetries=1)
+        return find_columns(maps, card.calibration, card.default_threshold)
+
+    whole = columns(frame)
+    y0, x0, y1, x1 = (
+        round(p[a]) for p in (whole.min(numeric_only=True), whole.max(numeric_only=True)) for a in "yx"
+    )
+    cut = columns(frame[y0 - 5 : y1 + 6, x0 - 5 : x1 + 6])
+    distance, nearest = cKDTree(whole[["y", "x"]]).query(cut[["y", "x"]] + [y0 - 5, x0 - 5])
+    same = distance < 3
+    off = cut["count"].to_numpy()[same] - whole["count"].to_numpy()[nearest[same]]
+    assert same.mean() > 0.95
+    assert abs(off.mean()) < 0.25  # half an atom low with the level of the vacuum in view
+    assert (off == 0).mean() > 0.75

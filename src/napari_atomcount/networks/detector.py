@@ -16,7 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_atomcount.networks.card import ModelCard
-from napari_atomcount.networks.normalise import NORMALISATION, normalise
+from napari_atomcount.networks.normalise import (
+    NORMALISATION,
+    away_from_columns,
+    beam_level,
+    level_beside_columns,
+    normalise,
+)
 from napari_atomcount.networks.running import Runner
 from napari_atomcount.networks.symmetries import as_many_as_fit, averaged
 from napari_atomcount.networks.unet import UNet, UNetConfig
@@ -168,7 +174,8 @@ class Detector:
         Returns
         -------
         ProbabilityMaps
-            ``observed`` is False everywhere for a blank frame.
+            ``observed`` is False everywhere for a blank frame. A frame is read twice: once to see where the
+            columns are, then with the beam level from beside them, where little vacuum is in view.
 
         Raises
         ------
@@ -212,12 +219,9 @@ class Detector:
             if self.card.normalisation == NORMALISATION:
                 raised = raised_frequencies((images.shape[1], images.shape[2]), mtf or Mtf())
             small = [torch.from_numpy(resample_frame(image, field, raised)) for image in images]
-            contrast = torch.cat(
-                [to_contrast(one[None], network_nm * 10, keep[None], beam_level) for one in small]
-            )
             pad = (0, padded[1] - shape[1], 0, padded[0] - shape[0])
             number = symmetries or self.card.symmetries or as_many_as_fit(shape[0] * shape[1])
-            output = self._tiled(F.pad(contrast, pad), number)
+            output = self._look(torch.stack(small), keep, pad, number, beam_level)
             output = output[:, : map_shape[0], : map_shape[1]]
             observed = -F.max_pool2d(-F.pad(keep, pad)[None], factor)[0].numpy() > 0.5
             observed = _filled(observed, map_shape)
@@ -246,6 +250,36 @@ class Detector:
         """All heads of normalised images (B, K, Y, X) whose sides are multiples of the network's stride."""
         return run_network(self.net, images) if self.runner is None else self.runner(images)
 
+    def _look(
+        self,
+        images: Tensor,
+        keep: Tensor,
+        pad: tuple[int, int, int, int],
+        symmetries: int,
+        stated_level: float | None,
+    ) -> NDArray[np.float32]:
+        """All heads over images (K, Y, X) of which the pixels `keep` count, padded by `pad`."""
+        pixel_A = self.card.pixel_size_nm * 10
+        valid = keep[None]
+
+        def answered(level: Tensor, number: int) -> NDArray[np.float32]:
+            return self._tiled(F.pad(normalise(images, pixel_A, valid, level), pad), number)
+
+        if stated_level is not None:
+            return answered(torch.full_like(images, stated_level), symmetries)
+        images = torch.cat([believable(one[None], pixel_A, valid) for one in images])
+        level = beam_level(images, valid.expand_as(images), pixel_A)
+        first = answered(level, 1)
+        factor = self.config.unshuffle
+        away = away_from_columns(torch.from_numpy(first[0]), pixel_A * factor)
+        for axis in (0, 1):
+            away = away.repeat_interleave(factor, axis)
+        beside = (valid * away[: images.shape[1], : images.shape[2]]).expand_as(images)
+        better = level_beside_columns(images, level, beside, pixel_A)
+        if symmetries == 1 and torch.equal(better, level):
+            return first
+        return answered(better, symmetries)
+
     @torch.inference_mode()
     def _tiled(self, images: Tensor, symmetries: int) -> NDArray[np.float32]:
         """Run over tiles and keep the middle of each: (K, Y, X) -> (channels, h, w)."""
@@ -265,25 +299,21 @@ class Detector:
         return out
 
 
-def to_contrast(images: Tensor, pixel_A: float, valid: Tensor, beam_level: float | None = None) -> Tensor:
-    """Normalise by the beam level; images without a usable zero of intensity are brought to a usual contrast.
+def believable(images: Tensor, pixel_A: float, valid: Tensor) -> Tensor:
+    """Images as they are, or, where they have no usable zero of intensity, brought to a usual contrast.
 
     Parameters
     ----------
     images, valid : torch.Tensor, shape (B, Y, X)
     pixel_A : float
         Pixel size, Å.
-    beam_level : float, optional
-        Intensity without a specimen, where it is known.
     """
-    if beam_level is not None:
-        return normalise(images, pixel_A, valid, torch.full_like(images, beam_level))
-    if not intensity_scale_known(images, pixel_A, valid):
-        share = valid.sum().clamp(min=1)
-        mean = (images * valid).sum() / share
-        spread = float((smooth((images - mean) * valid, pixel_A).square().sum() / share).sqrt())
-        images = 1 + (images - mean) * (USUAL_CONTRAST / max(spread, 1e-12))
-    return normalise(images, pixel_A, valid)
+    if intensity_scale_known(images, pixel_A, valid):
+        return images
+    share = valid.sum().clamp(min=1)
+    mean = (images * valid).sum() / share
+    spread = float((smooth((images - mean) * valid, pixel_A).square().sum() / share).sqrt())
+    return 1 + (images - mean) * (USUAL_CONTRAST / max(spread, 1e-12))
 
 
 def intensity_scale_known(images: Tensor, pixel_A: float, valid: Tensor) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,9 +30,21 @@ VACUUM_DEPTH = 0.01
 #: A tilted or bent level has to lie on so many times more of the image than a simpler one.
 MORE_VACUUM = 1.8
 TURNS = 12
+#: Logit of the column map above which a point is near a column, a faint one too; and how far from all such
+#: points, Å, nothing of a column is seen: the mean beyond it is that of the vacuum within 0.1 %.
+NEAR_LOGIT = -2.2
+AWAY_A = 2.5
+#: The level beside the columns is taken where it is higher by this share, and by as many standard errors, and
+#: where it is seen on so many Å²: gaps that a few missed columns leave are smaller.
+LEAST_GAIN = 0.005
+SURE = 2.0
+LEAST_AREA_A2 = 10.0
+#: A level fitted from above exceeds the mean beside the columns by up to this share where few electrons
+#: tell it; by more where a support darkens part of the view.
+LARGEST_EXCESS = 0.03
 
 
-def blurred(pair: Tensor, sigma: float) -> Tensor:
+def blurred(pair: Tensor, sigma: float, elsewhere: float = 0.0) -> Tensor:
     """Gaussian-weighted mean of what was observed.
 
     Parameters
@@ -39,11 +53,12 @@ def blurred(pair: Tensor, sigma: float) -> Tensor:
         Observed intensity, and the share of each point that was observed.
     sigma : float
         Width, points.
+    elsewhere : float
+        The value where nothing observed is near.
 
     Returns
     -------
     torch.Tensor, shape (B, y, x)
-        Zero where nothing observed is near.
     """
     reach = int(3 * sigma) + 1
     line = torch.exp(-(torch.arange(-reach, reach + 1, device=pair.device) ** 2) / (2 * sigma**2))
@@ -52,7 +67,7 @@ def blurred(pair: Tensor, sigma: float) -> Tensor:
     flat = F.conv2d(flat, line.view(1, 1, -1, 1), padding=(reach, 0))
     flat = F.conv2d(flat, line.view(1, 1, 1, -1), padding=(0, reach))
     top, bottom = flat.reshape(pair.shape).unbind(1)
-    return top / bottom.clamp(min=1e-6)
+    return torch.where(bottom > 1e-6, top / bottom.clamp(min=1e-6), elsewhere)
 
 
 def vacuum_level(mean: Tensor, weight: Tensor) -> Tensor:
@@ -140,10 +155,64 @@ def beam_level(images: Tensor, valid: Tensor | None, pixel_A: float) -> Tensor:
     points = pixel_A * step
     level = vacuum_level(blurred(pair, FINE_SIGMA_A / points), pair[:, 1]).clamp(min=1e-6)
     # what the neighbourhood has of it, with the unevenness of the illumination already taken out
-    share = blurred(torch.stack([pair[:, 0] / level, pair[:, 1]], 1), LEVEL_SIGMA_A / points)
+    share = blurred(torch.stack([pair[:, 0] / level, pair[:, 1]], 1), LEVEL_SIGMA_A / points, 1.0)
     level = level * torch.maximum(share, (share / (1 - LARGEST_LOSS)).clamp(max=1))
     level = F.interpolate(level[:, None], scale_factor=step, mode="bilinear", align_corners=False)[:, 0]
     return level[..., : shape[0], : shape[1]]
+
+
+def away_from_columns(column: Tensor, point_A: float) -> Tensor:
+    """Where no column is near.
+
+    Parameters
+    ----------
+    column : torch.Tensor, shape (h, w)
+        Logits of the column map.
+    point_A : float
+        Size of a map pixel, Å.
+
+    Returns
+    -------
+    torch.Tensor, shape (h, w), bool
+    """
+    far = np.asarray(column.cpu() <= NEAR_LOGIT)
+    if not far.all():
+        far = distance_transform_edt(far) * point_A > AWAY_A
+    return torch.from_numpy(far)
+
+
+def level_beside_columns(images: Tensor, level: Tensor, beside: Tensor, pixel_A: float) -> Tensor:
+    """A better beam level, once it is known where the columns are.
+
+    A mean over :data:`FINE_SIGMA_A` reads low wherever a particle is that near: by 0.2 % in a wide view, by
+    several per cent where a particle fills it. What lies between the columns and the border does not.
+
+    Parameters
+    ----------
+    images : torch.Tensor, shape (B, Y, X)
+        Intensities.
+    level : torch.Tensor, shape (B, Y, X)
+        From :func:`beam_level`, without knowledge of the columns.
+    beside : torch.Tensor, shape (B, Y, X)
+        1 where a pixel counts and no column is near, 0 elsewhere.
+    pixel_A : float
+        Pixel size, Å.
+
+    Returns
+    -------
+    torch.Tensor, shape (B, Y, X)
+        `level` itself where too little lies beside the columns, or where that is not brighter.
+    """
+    number = beside.sum((1, 2)).clamp(min=2)
+    mean = (images * beside).sum((1, 2)) / number
+    spread = ((images - mean[:, None, None]).square() * beside).sum((1, 2)) / number
+    error = (spread / number).sqrt() / mean.abs().clamp(min=1e-6)
+    better = beam_level(images, beside, pixel_A)
+    share = (images / better.clamp(min=1e-6) * beside).sum((1, 2)) / number
+    better = better * torch.where(share > 1 - LARGEST_EXCESS, share, 1.0)[:, None, None]
+    gain = better.mean((1, 2)) / level.mean((1, 2)) - 1
+    taken = (gain > LEAST_GAIN + SURE * error) & (number * pixel_A**2 > LEAST_AREA_A2)
+    return torch.where(taken[:, None, None], better, level)
 
 
 def normalise(

@@ -71,3 +71,15 @@ def test_a_handful_of_columns_changes_nothing():
     log_p, true = columns(CountAxis(0.0, 0.5, 0.05), n=50)
     assert fit_count_axis(log_p, true) == CountAxis()
     assert fit_count_axis(np.zeros((0, 0)), np.zeros(0, np.int64)) == CountAxis()
+
+
+def test_reported_counts_are_right_on_average_where_p_is_skewed():
+    """The most probable count lies below the mean of what the network says, which is right."""
+    rng = np.random.default_rng(1)
+    k, centre = np.arange(1, COUNTS + 1), rng.uniform(4, 14, (4000, 1))
+    log_p = -np.where(k < centre, (centre - k) / 0.4, (k - centre) / 0.6)
+    log_p -= np.logaddexp.reduce(log_p, axis=1, keepdims=True)
+    true = (rng.random((4000, 1)) > np.exp(log_p).cumsum(1)).sum(1) + 1
+    assert (log_p.argmax(1) + 1 - true).mean() < -0.1
+    moved = fit_count_axis(log_p, true).moved(log_p)
+    assert abs((moved.argmax(1) + 1 - true).mean()) < 0.03
